@@ -1,0 +1,58 @@
+"""What `edge-agent evaluate --json` prints: the evidence about one bundle on one machine."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from firmware_profiles.wire import RuntimeInUse
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Time of one inference (tensor in, tensor out; no pre- or post-processing), after warm-up."""
+
+    runs: int
+    p50_ms: float
+    p95_ms: float
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where it was measured."""
+
+    arch: str
+    cpu: str
+    cores: int
+    system: str
+    python: str
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracy, cost and identity of one model in one bundle.
+
+    Attributes:
+        metric: top1 is the share of right classes; mae the mean absolute error; "none" means that
+            the data has no labels.
+        value: of that metric; None without labels.
+        predicted: per item, the best class of a classification (indices).
+        values: per item, the flattened output of a regression.
+        load_ms: from the model file to a runtime that is ready.
+        peak_rss_bytes: of the evaluating process, after the latency runs.
+        golden_max_difference: largest absolute difference from the golden vectors' expected outputs;
+            None if the bundle has none.
+    """
+
+    bundle_sha256: str
+    model: str
+    runtime: RuntimeInUse
+    threads: int
+    items: int
+    metric: Literal["top1", "mae", "none"]
+    value: float | None
+    predicted: list[int]
+    values: list[list[float]]
+    latency: Latency
+    load_ms: float
+    peak_rss_bytes: int
+    golden_max_difference: float | None
+    machine: Machine

@@ -1,0 +1,182 @@
+"""A device profile: what a device is, and what Godwit may do on it.
+
+One flat TOML file a device, without inheritance, in `firmware_profiles/data/`; a user's own file is
+accepted by path. The values come from vendors' published specifications, cited in each file.
+"""
+
+from __future__ import annotations
+
+import platform
+import struct
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from firmware_profiles import schema
+from firmware_profiles.errors import InputError, Problem, did_you_mean
+from firmware_profiles.words import (
+    Architecture,
+    Count,
+    DelegateName,
+    ModelFormat,
+    Name,
+    Positive,
+    Precision,
+    RecipeName,
+    RuntimeName,
+)
+
+DATA = Path(__file__).parent / "data"
+DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
+
+
+class Hardware(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The board.
+
+    Attributes:
+        cpu: the core's name, for people.
+        isa: instruction-set features that matter to kernels, as in /proc/cpuinfo.
+        ram_mb: of the smallest variant sold.
+        device_tree_model: prefix of /proc/device-tree/model by which the board is recognised;
+            empty for a generic profile.
+    """
+
+    arch: Architecture
+    cpu: str
+    cores: Count
+    ram_mb: Count
+    isa: list[str] = []
+    device_tree_model: str = ""
+
+
+class OperatingSystem(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The userland that the agent meets.
+
+    Attributes:
+        agent: how the agent runs there: as a service, in a container only, or not at all ("none":
+            an app loads the model itself).
+    """
+
+    name: str
+    agent: Literal["service", "container", "none"]
+    glibc: str = ""
+    python: str = ""
+    init: Literal["systemd", "none"] = "systemd"
+
+
+class RuntimeRow(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """One runtime and delegate that may be used, in the order of preference.
+
+    Attributes:
+        accelerates: the precisions that really run faster there, fastest first.
+        activations: the symmetry of int8 activations that it accelerates.
+    """
+
+    runtime: RuntimeName
+    delegate: DelegateName
+    accelerates: list[Precision]
+    activations: Literal["asymmetric", "symmetric"] = "asymmetric"
+
+
+class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a deployment may cost on this device."""
+
+    model_mb: Positive
+    p95_ms: Positive
+    peak_rss_mb: Positive
+
+
+class Flash(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How a bundle reaches the device, best way first."""
+
+    transports: list[Literal["ssh", "serial", "image", "dir", "adb"]]
+
+
+class Sensors(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Files under /sys that tell the device's state; empty where there is none.
+
+    Attributes:
+        temperature: holds millidegrees Celsius.
+        power: holds microwatts.
+    """
+
+    temperature: str = ""
+    power: str = ""
+
+
+class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Everything that Godwit knows about one kind of device."""
+
+    name: Name
+    title: str
+    hardware: Hardware
+    os: OperatingSystem
+    runtimes: list[RuntimeRow]
+    formats: list[ModelFormat]
+    recipes: list[RecipeName]
+    limits: Limits
+    flash: Flash
+    sensors: Sensors = Sensors()
+
+
+def names() -> list[str]:
+    """Names of the profiles that ship with Godwit, sorted."""
+    return sorted(path.stem for path in DATA.glob("*.toml"))
+
+
+def load(name_or_path: str) -> Profile:
+    """The profile of that name, or the one in a user's TOML file.
+
+    Raises:
+        InputError: no such profile, or everything that is wrong in the file.
+    """
+    is_path = name_or_path.endswith(".toml") or "/" in name_or_path
+    path = Path(name_or_path) if is_path else DATA / f"{name_or_path}.toml"
+    if not is_path and name_or_path not in names():
+        step = did_you_mean(name_or_path, names())
+        raise InputError(Problem("profile", "a known name or a path to a .toml file", repr(name_or_path), step))
+    profile = schema.load_toml(path, Profile, "profile")
+    problems = list(_contradictions(profile, str(path)))
+    if problems:
+        raise InputError(*problems)
+    return profile
+
+
+def _contradictions(profile: Profile, where: str) -> list[Problem]:
+    """What the schema admits but no device can mean."""
+    problems = [
+        Problem(f"{where}: {key}", "at least one", "none", "list what the device can run")
+        for key in ("runtimes", "formats", "recipes")
+        if not getattr(profile, key)
+    ]
+    for recipe in profile.recipes:
+        if recipe.partition("-")[0] not in profile.formats:
+            step = "add its format or remove the recipe"
+            problems.append(Problem(f"{where}: recipes", f"formats among {profile.formats}", recipe, step))
+    return problems
+
+
+def userland_arch() -> str:
+    """The architecture that programs here are built for.
+
+    A 32-bit Raspberry Pi OS runs on a 64-bit kernel and `uname` then says aarch64, so the
+    interpreter's own pointer size decides.
+    """
+    machine = platform.machine()
+    if machine == "aarch64" and struct.calcsize("P") == 4:
+        return "armv7l"
+    return machine
+
+
+def is_this_machine(profile: Profile) -> bool:
+    """Whether figures measured here are figures of `profile`."""
+    if profile.hardware.arch != userland_arch() or profile.os.agent != "service":
+        return False
+    if not profile.hardware.device_tree_model:
+        return True
+    try:
+        model = DEVICE_TREE_MODEL.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return model.startswith(profile.hardware.device_tree_model)

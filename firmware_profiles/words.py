@@ -1,0 +1,27 @@
+"""The closed vocabularies that several files share: one word for one thing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+RuntimeName = Literal["litert", "onnx", "tflite", "null"]
+"""litert: ai-edge-litert; onnx: ONNX Runtime; tflite: tflite-runtime; null: no model, for trials."""
+
+DelegateName = Literal["xnnpack", "cpu", "gpu", "cuda", "tensorrt", "none"]
+Precision = Literal["float32", "float16", "int8"]
+ModelFormat = Literal["tflite", "onnx", "null"]
+Task = Literal["classification", "regression"]
+Architecture = Literal["x86_64", "aarch64", "armv7l"]
+RecipeName = Literal["tflite-float32", "tflite-float16", "tflite-int8", "onnx-float32", "onnx-int8"]
+
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+"""A model, profile, device or source: safe in a file name and as one level of an MQTT topic."""
+
+VERSION_PATTERN = r"^[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]{1,32})?$"
+Version = Annotated[str, Meta(pattern=VERSION_PATTERN)]
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Positive = Annotated[float, Meta(gt=0)]
