@@ -1,0 +1,100 @@
+"""Get a mosquitto to run, without root and without leaving a service behind.
+
+`python -m tools.mosquitto` says what it does and prints the program. The order of choice: the one
+installed; the one in `build/mosquitto`; Debian's packages, unpacked there and never installed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from firmware_profiles.errors import Problem, UnavailableError, guarded
+
+BUILD = Path(__file__).parent.parent / "build"
+_PACKAGE = "mosquitto"
+_SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+
+
+def command(build: Path = BUILD) -> list[str]:
+    """The start of a command line that runs mosquitto, fetched into `build` if need be.
+
+    Raises:
+        UnavailableError: there is none, and apt cannot bring it.
+    """
+    if installed := shutil.which("mosquitto", path=_SEARCH):
+        return [installed]
+    unpacked = build / "mosquitto"
+    if not unpacked.is_dir():
+        _say("mosquitto is not installed: unpacking Debian's packages into build/mosquitto (nothing is installed)")
+        _fetch(unpacked)
+    libraries = sorted({str(path.parent) for path in unpacked.rglob("*.so.*")})
+    return ["/usr/bin/env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(unpacked / "usr/sbin/mosquitto")]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _fetch(unpacked: Path) -> None:
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        step = "install mosquitto by this system's own package manager"
+        raise UnavailableError(Problem("mosquitto", "Debian's or Ubuntu's apt-get and dpkg", "neither", step))
+    unpacked.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".mosquitto-", dir=unpacked.parent) as scratch:
+        folder = Path(scratch)
+        try:
+            _download(folder, [])
+        except subprocess.CalledProcessError:
+            _say("apt's package lists are missing or old: fetching fresh ones for this build only")
+            _download_with_fresh_lists(folder)
+        tree = folder / "tree"
+        for archive in folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(archive), str(tree)], check=True)  # noqa: S607  # Debian's own
+        try:
+            os.replace(tree, unpacked)
+        except OSError:
+            if not unpacked.is_dir():  # else another run was faster, with the same packages
+                raise
+
+
+def _download(folder: Path, options: list[str]) -> None:
+    """Bring the packages that apt would install for mosquitto on this machine into `folder`."""
+    plan = _apt(folder, [*options, "install", "--simulate", "--no-install-recommends", _PACKAGE])
+    missing = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
+    _apt(folder, [*options, "download", *missing])
+
+
+def _download_with_fresh_lists(folder: Path) -> None:
+    lists, cache = folder / "lists", folder / "cache"
+    for path in (lists / "partial", cache / "archives" / "partial"):
+        path.mkdir(parents=True)
+    options = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
+    try:
+        _apt(folder, [*options, "update"])
+        _download(folder, options)
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or ["no reason given"]
+        step = "install mosquitto, or check the network"
+        raise UnavailableError(Problem("mosquitto", "the package through apt-get", lines[-1], step)) from None
+
+
+def _apt(folder: Path, arguments: list[str]) -> str:
+    """Run apt-get in `folder`; its sandbox user could not write there, and nothing is installed."""
+    line = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", *arguments]
+    environment = os.environ | {"LC_ALL": "C"}
+    return subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True, env=environment).stdout
+
+
+def main() -> int:
+    """Fetch it if need be and print the command."""
+    print(" ".join(command()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
