@@ -1,0 +1,1 @@
+"""Runtimes, one a file, each imported only when it is chosen."""

@@ -1,0 +1,61 @@
+"""ONNX Runtime with its CPU, CUDA or TensorRT provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_agent.runtimes.base import Array, Nodes, Runtime, package_version, unavailable
+
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_ERRORS_ONLY = 3
+
+
+def load(file: Path, delegate: str, threads: int) -> Runtime:
+    """See `base.open_runtime`; delegates: "cpu", "cuda", "tensorrt"."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise unavailable("onnx", delegate, error, "install the extra agent-onnx") from None
+    provider = _PROVIDERS.get(delegate)
+    if provider not in onnxruntime.get_available_providers():
+        found = f"only the providers {', '.join(onnxruntime.get_available_providers())}"
+        raise unavailable("onnx", delegate, found, "install the vendor's onnxruntime wheel, or list onnx/cpu after it")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    try:
+        session = onnxruntime.InferenceSession(str(file), options, providers=[provider])
+    except Exception as error:  # noqa: BLE001  # its exceptions have no common base but Exception
+        raise unavailable("onnx", delegate, error, "convert the model again, or list another runtime") from None
+    if session.get_providers()[0] != provider:  # it falls back to the CPU without a word
+        raise unavailable("onnx", delegate, f"{session.get_providers()[0]} instead", "check the driver's installation")
+    return OnnxRuntime(session, package_version(onnxruntime.__name__))
+
+
+class OnnxRuntime:
+    """A model in an ONNX Runtime session."""
+
+    def __init__(self, session: Any, version: str) -> None:
+        self.version = version
+        self.nodes = Nodes(None, None)
+        self._session = session
+        self._inputs = [(entry.name, _DTYPES.get(entry.type, np.float32)) for entry in session.get_inputs()]
+
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
+        """See `base.Runtime`."""
+        feeds = {
+            name: np.ascontiguousarray(tensor, dtype=dtype)
+            for (name, dtype), tensor in zip(self._inputs, inputs, strict=True)
+        }
+        outputs: list[Array] = self._session.run(None, feeds)
+        return outputs
