@@ -125,17 +125,27 @@ def names() -> list[str]:
     return sorted(path.stem for path in DATA.glob("*.toml"))
 
 
+def find(name_or_path: str) -> Path:
+    """The file of the profile of that name, or the user's own at that path.
+
+    Raises:
+        InputError: no profile has that name.
+    """
+    if name_or_path.endswith(".toml") or "/" in name_or_path:
+        return Path(name_or_path)
+    if name_or_path not in names():
+        step = did_you_mean(name_or_path, names())
+        raise InputError(Problem("profile", "a known name or a path to a .toml file", repr(name_or_path), step))
+    return DATA / f"{name_or_path}.toml"
+
+
 def load(name_or_path: str) -> Profile:
     """The profile of that name, or the one in a user's TOML file.
 
     Raises:
         InputError: no such profile, or everything that is wrong in the file.
     """
-    is_path = name_or_path.endswith(".toml") or "/" in name_or_path
-    path = Path(name_or_path) if is_path else DATA / f"{name_or_path}.toml"
-    if not is_path and name_or_path not in names():
-        step = did_you_mean(name_or_path, names())
-        raise InputError(Problem("profile", "a known name or a path to a .toml file", repr(name_or_path), step))
+    path = find(name_or_path)
     profile = schema.load_toml(path, Profile, "profile")
     problems = list(_contradictions(profile, str(path)))
     if problems:

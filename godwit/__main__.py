@@ -1,0 +1,7 @@
+"""`python -m godwit`."""
+
+import sys
+
+from godwit.cli import run
+
+sys.exit(run())
