@@ -96,7 +96,8 @@ def _coloured(image: Array, colour: str) -> Array:
     if colour == "gray":
         if image.shape[2] == 1:
             return image
-        return np.rint(image @ _LUMA).astype(np.uint8)[:, :, np.newaxis]
+        gray: Array = np.rint(image @ _LUMA).astype(np.uint8)
+        return gray[:, :, np.newaxis]
     rgb = image if image.shape[2] == 3 else np.repeat(image, 3, axis=2)
     return rgb if colour == "rgb" else rgb[:, :, ::-1]
 

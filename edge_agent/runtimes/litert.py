@@ -20,9 +20,7 @@ def load(file: Path, delegate: str, threads: int) -> Runtime:
     if delegate not in resolvers:
         raise unavailable("litert", delegate, "a delegate that this agent cannot drive yet", "list xnnpack after it")
     try:
-        interpreter = Interpreter(
-            str(file), num_threads=threads, experimental_op_resolver_type=resolvers[delegate]
-        )
+        interpreter = Interpreter(str(file), num_threads=threads, experimental_op_resolver_type=resolvers[delegate])
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise unavailable("litert", delegate, error, "convert the model again, or list another runtime") from None

@@ -19,7 +19,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     outputs: list[Dimensions]
 
 
-def load(file: Path, delegate: str, threads: int) -> Runtime:  # noqa: ARG001  # every runtime is opened alike
+def load(file: Path, delegate: str, threads: int) -> Runtime:  # every runtime is opened alike
     """See `base.open_runtime`."""
     try:
         shapes = msgspec.json.decode(file.read_bytes(), type=_File).outputs
@@ -37,6 +37,6 @@ class NullRuntime:
     def __init__(self, shapes: Sequence[Sequence[int]]) -> None:
         self._outputs: list[Array] = [np.zeros(shape, np.float32) for shape in shapes]
 
-    def run(self, inputs: Sequence[Array]) -> list[Array]:  # noqa: ARG002
+    def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `base.Runtime`."""
         return list(self._outputs)

@@ -26,13 +26,15 @@ class Affine(NamedTuple):
             return np.ascontiguousarray(real, dtype=self.dtype)
         bounds = np.iinfo(self.dtype)
         steps = np.rint(real / np.float32(self.scale)) + self.zero_point
-        return np.clip(steps, bounds.min, bounds.max).astype(self.dtype)
+        clipped: Array = np.clip(steps, bounds.min, bounds.max).astype(self.dtype)
+        return clipped
 
     def dequantize(self, quantized: Array) -> Array:
         """The real values (float32) behind the tensor's."""
         if self.scale == 0:
             return quantized
-        return (quantized.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        real: Array = (quantized.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        return real
 
 
 def of_tensor(details: Mapping[str, Any]) -> Affine:

@@ -27,9 +27,7 @@ def load(file: Path, delegate: str, threads: int) -> Runtime:
     if delegate not in resolvers:
         raise unavailable("tflite", delegate, "a delegate that it does not have", "list xnnpack or none")
     try:
-        interpreter = Interpreter(
-            str(file), num_threads=threads, experimental_op_resolver_type=resolvers[delegate]
-        )
+        interpreter = Interpreter(str(file), num_threads=threads, experimental_op_resolver_type=resolvers[delegate])
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         step = "convert it as static int8, float16 or float32: newer operator versions are unknown to it"

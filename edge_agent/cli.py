@@ -1,0 +1,125 @@
+"""`edge-agent`: the command on the device. Only the standard library until a command is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from firmware_profiles import VERSION
+from firmware_profiles.errors import InputError, Problem, guarded
+from firmware_profiles.words import DelegateName, RuntimeName
+
+_RUN_EXAMPLE = "example: edge-agent run --root /var/lib/godwit"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells usage errors in the one-line form of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(Problem("arguments", "a command as in --help", message, f"see {self.prog} --help"))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = _Parser(
+        prog="edge-agent",
+        description="Runs a deployment on this device: offline inference, predictions over MQTT.",
+        epilog=_RUN_EXAMPLE,
+    )
+    root.add_argument("--version", action="version", version=f"edge-agent {VERSION}")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    install = _add(commands, "install", "unpack a bundle into a device root and make it the active one")
+    install.add_argument("bundle", type=Path, metavar="BUNDLE")
+    _add_root(install)
+    install.add_argument(
+        "--device-id", metavar="ID", help="name of this device (first install only; default: its host name)"
+    )
+    install.add_argument("--broker", metavar="URL", help="mqtt://[user:password@]host[:port] (first install only)")
+    _add_json(install)
+
+    run_ = _add(commands, "run", "run the active deployment until told to stop", _RUN_EXAMPLE)
+    _add_root(run_)
+
+    status = _add(commands, "status", "what a running agent does")
+    _add_root(status)
+    _add_json(status)
+
+    predict = _add(
+        commands, "predict", "answer some inputs, offline", "example: edge-agent predict cats.godwit cat.png"
+    )
+    predict.add_argument("bundle", type=Path, metavar="BUNDLE")
+    predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="an image, .npy, .npz or .csv file")
+    _add_json(predict)
+
+    selftest = _add(commands, "selftest", "compare a bundle's model with its golden vectors, here")
+    selftest.add_argument("bundle", type=Path, metavar="BUNDLE")
+    _add_runtime(selftest)
+    _add_json(selftest)
+
+    evaluate = _add(commands, "evaluate", "measure a bundle's accuracy, latency and memory, here")
+    evaluate.add_argument("bundle", type=Path, metavar="BUNDLE")
+    evaluate.add_argument("--data", type=Path, metavar="D", help=".npz (x, y), .csv or a folder of images")
+    _add_runtime(evaluate)
+    evaluate.add_argument("--threads", type=_count, metavar="N", help="default: the manifest's")
+    evaluate.add_argument("--runs", type=_whole, default=100, metavar="N", help="timed runs; 0 for none (default: 100)")
+    evaluate.add_argument("--outputs", type=Path, metavar="X.npz", help="write the raw outputs y0, y1, …")
+    _add_json(evaluate)
+
+    tensors = _add(commands, "tensors", "check data against a model and write its input tensors")
+    tensors.add_argument("model", type=Path, metavar="MODEL.json", help="a model as in a manifest")
+    tensors.add_argument("--data", type=Path, required=True, metavar="D")
+    tensors.add_argument("--out", type=Path, required=True, metavar="X.npz")
+    tensors.add_argument("--limit", type=_count, metavar="N", help="at most N items, spread evenly")
+    _add_json(tensors)
+    return root
+
+
+def _add(
+    commands: argparse._SubParsersAction[_Parser], name: str, text: str, example: str | None = None
+) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=example)
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="the device root")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _add_runtime(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runtime", choices=typing.get_args(RuntimeName), help="default: the first one claimed")
+    parser.add_argument("--delegate", choices=typing.get_args(DelegateName))
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 1000000")
+    return number
+
+
+def _count(text: str) -> int:
+    number = _whole(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse and call the command's module."""
+    arguments = parser().parse_args(argv)
+    module = importlib.import_module(f"edge_agent.commands.{arguments.command}")
+    code: int = module.main(arguments)
+    return code
+
+
+def run() -> int:
+    """The console script."""
+    return guarded(main)

@@ -1,0 +1,1 @@
+"""One command of `edge-agent` a file, imported when it is called: `main(arguments) -> exit code`."""

@@ -1,0 +1,58 @@
+"""This machine and its processes, as /proc tells them. No numpy here."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from firmware_profiles.evaluation import Machine
+from firmware_profiles.profile import userland_arch
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def describe() -> Machine:
+    """Where something was measured."""
+    return Machine(
+        arch=userland_arch(),
+        cpu=_cpu(),
+        cores=os.cpu_count() or 1,
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+    )
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model")))
+    return next(named, platform.machine())
+
+
+def rss_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 if it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
+def peak_rss_bytes() -> int:
+    """The most resident memory that this process ever had.
+
+    VmHWM of /proc/self/status: getrusage's figure starts with the parent's own size after a fork.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+def temperature_c(path: str) -> float | None:
+    """Degrees Celsius from a file of millidegrees under /sys; None where it cannot be read."""
+    try:
+        return int(Path(path).read_text(encoding="ascii")) / 1000 if path else None
+    except (OSError, ValueError):
+        return None

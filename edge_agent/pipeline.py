@@ -1,0 +1,129 @@
+"""One model ready to answer: preprocess → runtime → postprocess."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edge_agent import golden
+from edge_agent.deployment import Deployment
+from edge_agent.flow.postprocess import Postprocessor
+from edge_agent.flow.preprocess import Preprocessor
+from edge_agent.runtimes.base import Array, Runtime, open_runtime
+from firmware_profiles.errors import BundleError, GodwitError, Problem, RefusedError, UnavailableError
+from firmware_profiles.manifest import Model, RuntimeClaim
+from firmware_profiles.wire import Result, RuntimeInUse, SkippedRuntime
+
+
+class Pipeline:
+    """A model with its pre- and post-processing.
+
+    Attributes:
+        load_ms: from the file to a runtime that is ready.
+    """
+
+    def __init__(self, model: Model, runtime: Runtime, in_use: RuntimeInUse, load_ms: float) -> None:
+        self.model = model
+        self.in_use = in_use
+        self.load_ms = load_ms
+        self.preprocess = Preprocessor(model.pre, model.inputs[0])
+        self.postprocess = Postprocessor(model)
+        self.run = runtime.run
+
+    def outputs(self, raw: Array) -> list[Array]:
+        """The model's raw outputs [1, …] for one raw input."""
+        return self.run([self.preprocess(raw)])
+
+    def predict(self, raw: Array) -> Result:
+        """The answer to one raw input.
+
+        Raises:
+            InputError: the input cannot be what the model takes.
+        """
+        return self.postprocess(self.outputs(raw)[0])
+
+
+def open_pipeline(
+    deployment: Deployment, model: Model, claim: RuntimeClaim, threads: int, skipped: Sequence[SkippedRuntime] = ()
+) -> Pipeline:
+    """Load `model` on the runtime that `claim` names.
+
+    Raises:
+        UnavailableError: the runtime or its delegate is not here, or cannot load the model.
+    """
+    started = time.perf_counter()
+    runtime = open_runtime(claim.runtime, claim.delegate, deployment.model_file(model), threads)
+    load_ms = (time.perf_counter() - started) * 1e3
+    if _older(runtime.version, claim.min_version):
+        found = f"version {runtime.version}"
+        where = f"runtime {claim.runtime}/{claim.delegate}"
+        raise UnavailableError(Problem(where, f"version {claim.min_version} or newer", found, "update the agent"))
+    nodes = runtime.nodes
+    in_use = RuntimeInUse(
+        claim.runtime, claim.delegate, runtime.version, nodes.delegated, nodes.total, skipped=list(skipped)
+    )
+    return Pipeline(model, runtime, in_use, load_ms)
+
+
+class Choice(NamedTuple):
+    """The runtime that was chosen for a model, proved on its golden vectors."""
+
+    pipeline: Pipeline
+    golden_max_difference: float
+
+
+def choose(deployment: Deployment, model: Model, skipped: Sequence[SkippedRuntime] = ()) -> Choice:
+    """The first claimed runtime that is here and gives the golden answers.
+
+    Args:
+        skipped: what may not be used any more, and why.
+
+    Raises:
+        RefusedError: a runtime ran the model with other answers, and none gave the right ones.
+        UnavailableError: no claimed runtime could load it.
+        BundleError: the golden vectors cannot be read.
+    """
+    passed_over = list(skipped)
+    errors: list[GodwitError] = []
+    for claim in model.runtimes:
+        if any((claim.runtime, claim.delegate) == (skip.runtime, skip.delegate) for skip in skipped):
+            continue
+        try:
+            pipeline = open_pipeline(deployment, model, claim, deployment.manifest.threads, passed_over)
+            return Choice(pipeline, golden.check(pipeline, deployment, claim.tolerance))
+        except (UnavailableError, RefusedError) as error:
+            errors.append(error)
+            reason = "; ".join(f"{problem.expected}: {problem.found}" for problem in error.problems)
+            passed_over.append(SkippedRuntime(claim.runtime, claim.delegate, reason))
+    raise _none_left(model, errors)
+
+
+def _none_left(model: Model, errors: Sequence[GodwitError]) -> GodwitError:
+    problems = [problem for error in errors for problem in error.problems]
+    if not problems:
+        problems = [Problem(f"model {model.name}", "a runtime that it claims", "none", "convert it for this device")]
+    refused = any(isinstance(error, RefusedError) for error in errors)
+    return RefusedError(*problems) if refused else UnavailableError(*problems)
+
+
+def model_of(deployment: Deployment) -> Model:
+    """The model that inputs go to.
+
+    Raises:
+        BundleError: the model takes more than one input tensor, which no source gives yet.
+    """
+    model = deployment.manifest.models[0]
+    if len(model.inputs) != 1:
+        found = f"{len(model.inputs)} inputs"
+        raise BundleError(Problem(f"model {model.name}", "one input tensor", found, "export it with one input"))
+    return model
+
+
+def _older(version: str, than: str) -> bool:
+    return _numbers(version) < _numbers(than)
+
+
+def _numbers(version: str) -> list[int]:
+    release = version.partition("+")[0].partition("-")[0]
+    return [int(part) for part in release.split(".") if part.isdigit()]
