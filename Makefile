@@ -1,0 +1,59 @@
+# make setup    everything that the other targets need, on a bare Debian or Ubuntu with Python 3.10 to 3.13
+# make demo     a model becomes predictions over MQTT, on real input
+# make check    style, types, generated documentation
+# make test     every test that needs neither root nor emulation; the others: make test-system
+# make bench    the agent's cost, beside its bare parts in the same run; writes bench/results.md
+# make docs     docs/cli.md and docs/wire.md
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGES := converter edge_agent firmware_profiles fleet godwit
+SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml')
+DEVICE_READY := build/agent-venv/.ready build/tflite-venv/.ready
+
+# Start-up time is measured, and without .pyc files it is another one.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup demo check test test-system bench docs constraints clean
+
+setup: .venv/.ready $(DEVICE_READY)
+	@$(BIN)/python -m tools.mosquitto > /dev/null
+
+.venv/.ready: pyproject.toml $(wildcard constraints/*.txt) tools/environment.py
+	@$(PYTHON) -m tools.environment main
+	@touch $@
+
+build/%-venv/.ready: .venv/.ready $(SHIPPED)
+	@$(BIN)/python -m tools.environment $*
+	@mkdir -p $(@D) && touch $@
+
+demo: setup
+	@$(BIN)/python -m tools.demo
+
+check: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict $(PACKAGES) tools
+	$(BIN)/python -m tools.cli_reference --check
+	$(BIN)/python -m tools.wire_reference --check
+	$(BIN)/pytest -q tests/test_import_rules.py
+
+test: setup
+	@echo "Left out here: the tests marked system (make test-system), and what pytest lists as skipped."
+	$(BIN)/pytest -m "not system" -n 2 --dist worksteal
+
+test-system: setup
+	$(BIN)/pytest -m system
+
+bench: setup
+	$(BIN)/python -m bench
+
+docs: .venv/.ready
+	$(BIN)/python -m tools.cli_reference
+	$(BIN)/python -m tools.wire_reference
+
+constraints: .venv/.ready
+	@$(BIN)/python -m tools.constraints
+
+# The environment .venv stays: it takes long to make, and make knows when it is out of date.
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,39 @@
+"""`make constraints`: resolve the newest versions that go together, one file per Python.
+
+tflite-runtime is the last of its kind and wants old versions of the rest, so it has files of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).parent.parent
+_UV = _ROOT / ".venv" / "bin" / "uv"
+_FILES = {
+    "py310": ("3.10", "convert"),
+    "py311": ("3.11", "convert"),
+    "py312": ("3.12", "convert"),
+    "py313": ("3.13", "convert"),
+    "py310-tflite": ("3.10", "agent-tflite"),
+    "py311-tflite": ("3.11", "agent-tflite"),
+}
+
+
+def main() -> int:
+    """Write every file of `constraints/`; uv says on stderr what does not resolve."""
+    environment = os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "make constraints"}
+    for name, (version, extra) in _FILES.items():
+        line = [_UV, "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "--python-version", version]
+        line += ["--extra", extra, "--extra", "fleet", "--group", "dev", "-o", f"constraints/{name}.txt"]
+        finished = subprocess.run([*line, "pyproject.toml"], cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL)
+        if finished.returncode != 0:
+            return finished.returncode
+        print(f"constraints/{name}.txt")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

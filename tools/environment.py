@@ -1,0 +1,130 @@
+"""Make the Python environments that the Makefile names; the standard library only.
+
+`python3 -m tools.environment main|agent|tflite`, in the repository's root:
+
+- main, `.venv`: everything, with the project in place (editable).
+- agent, `build/agent-venv`: what a device gets: the agent and two runtimes, compiled, no TensorFlow.
+- tflite, `build/tflite-venv`: the agent with the last tflite-runtime; Python 3.10 and 3.11 only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from firmware_profiles.errors import InputError, Problem, UnavailableError, did_you_mean, guarded
+
+_ROOT = Path(__file__).parent.parent
+_MAIN = _ROOT / ".venv"
+_UV = _MAIN / "bin" / "uv"
+_OLDEST, _NEWEST = (3, 10), (3, 13)
+_NEWEST_WITH_TFLITE = (3, 11)
+
+
+def make_main() -> None:
+    """`.venv`, with uv inside it, which makes everything else."""
+    if not _OLDEST <= sys.version_info[:2] <= _NEWEST:
+        found = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        step = "name another one: make setup PYTHON=python3.11"
+        raise UnavailableError(Problem(sys.executable, "Python 3.10 to 3.13", found, step))
+    if not _UV.exists():
+        if importlib.util.find_spec("ensurepip") is None:
+            _install_venv_package()
+        _run([sys.executable, "-m", "venv", str(_MAIN)])
+        _run([str(_MAIN / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv>=0.7"])
+    _install(_MAIN, ["--editable", ".[convert,fleet]", "--group", "dev"], "")
+
+
+def make_agent() -> None:
+    """`build/agent-venv`."""
+    _make_device_environment(_ROOT / "build" / "agent-venv", _python_of(_MAIN), "agent-litert,agent-onnx", "")
+
+
+def make_tflite() -> None:
+    """`build/tflite-venv`, or only a word why there is none: tests that want it are left out then."""
+    python = next(
+        (path for path in (_python_of(_MAIN), *_older_pythons()) if _version(path) <= _NEWEST_WITH_TFLITE), ""
+    )
+    if not python:
+        _say("build/tflite-venv: left out, since tflite-runtime wants Python 3.10 or 3.11 and none is here")
+        return
+    _make_device_environment(_ROOT / "build" / "tflite-venv", python, "agent-tflite", "-tflite")
+
+
+def _make_device_environment(folder: Path, python: str, extras: str, variant: str) -> None:
+    """As on a device: the project copied, not linked, and compiled, so that start-up is what a device sees."""
+    if not (folder / "bin" / "python").exists():
+        _run([str(_UV), "venv", "--quiet", "--python", python, str(folder)])
+    _install(folder, ["--compile-bytecode", "--reinstall-package", "godwit", f".[{extras}]"], variant)
+
+
+def _install(folder: Path, wanted: list[str], variant: str) -> None:
+    python = _python_of(folder)
+    major, minor = _version(python)
+    constraints = f"constraints/py{major}{minor}{variant}.txt"
+    _say(f"{folder.relative_to(_ROOT)}: Python {major}.{minor}, versions from {constraints}")
+    _run([str(_UV), "pip", "install", "--quiet", "--python", python, "--constraints", constraints, *wanted])
+
+
+def _python_of(folder: Path) -> str:
+    return str(folder / "bin" / "python")
+
+
+def _older_pythons() -> list[str]:
+    return list(filter(None, map(shutil.which, ("python3.11", "python3.10"))))
+
+
+def _version(python: str) -> tuple[int, int]:
+    """(major, minor) of that interpreter; a shim that cannot start counts as too new."""
+    line = [python, "-c", "import sys; print(*sys.version_info[:2])"]
+    answer = subprocess.run(line, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        return (99, 0)
+    major, minor = answer.stdout.split()
+    return int(major), int(minor)
+
+
+def _install_venv_package() -> None:
+    """Debian keeps the standard library's ensurepip in a package of its own."""
+    package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+    apt_get = shutil.which("apt-get")
+    sudo = [] if os.geteuid() == 0 else [shutil.which("sudo") or "", "-n"]
+    allowed = not sudo or (
+        sudo[0] and subprocess.run([*sudo, "true"], check=False, capture_output=True).returncode == 0
+    )
+    if not apt_get or not allowed:
+        step = f"type: sudo apt-get install {package}"
+        raise UnavailableError(Problem("python3", "the module ensurepip", "none", step))
+    _say(f"Python's ensurepip is missing: installing {package} by apt-get")
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+        _run([*sudo, apt_get, "--quiet", "--quiet", *arguments])
+
+
+def _run(line: list[str]) -> None:
+    try:
+        subprocess.run(line, cwd=_ROOT, check=True)
+    except subprocess.CalledProcessError as error:
+        step = "its own message is above"
+        raise UnavailableError(Problem(" ".join(line), "exit status 0", str(error.returncode), step)) from None
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main() -> int:
+    """Make the environment named on the command line."""
+    makers = {"main": make_main, "agent": make_agent, "tflite": make_tflite}
+    name = "".join(sys.argv[1:])
+    if name not in makers:
+        raise InputError(Problem("environment", "a known name", repr(name), did_you_mean(name, makers)))
+    makers[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
