@@ -26,7 +26,7 @@ def main() -> int:
     """Write every file of `constraints/`; uv says on stderr what does not resolve."""
     environment = os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "make constraints"}
     for name, (version, extra) in _FILES.items():
-        line = [_UV, "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "--python-version", version]
+        line = [str(_UV), "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "--python-version", version]
         line += ["--extra", extra, "--extra", "fleet", "--group", "dev", "-o", f"constraints/{name}.txt"]
         finished = subprocess.run([*line, "pyproject.toml"], cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL)
         if finished.returncode != 0:
