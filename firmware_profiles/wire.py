@@ -221,19 +221,21 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, RuntimeInUse]
 
 
-_DECODERS: dict[str, msgspec.json.Decoder[Prediction | Telemetry | Event | Status | Info]] = {
-    kind: msgspec.json.Decoder(type_)
-    for kind, type_ in (
-        ("prediction", Prediction),
-        ("telemetry", Telemetry),
-        ("event", Event),
-        ("status", Status),
-        ("info", Info),
-    )
+Message = Prediction | Telemetry | Event | Status | Info
+
+MESSAGES: dict[str, type[Message]] = {
+    "prediction": Prediction,
+    "telemetry": Telemetry,
+    "event": Event,
+    "status": Status,
+    "info": Info,
 }
+"""What the third level of a topic announces."""
+
+_DECODERS = {kind: msgspec.json.Decoder(type_) for kind, type_ in MESSAGES.items()}
 
 
-def decode(kind: str, payload: bytes) -> Prediction | Telemetry | Event | Status | Info:
+def decode(kind: str, payload: bytes) -> Message:
     """Parse a message of `kind`, the third level of its topic.
 
     Raises:
