@@ -1,4 +1,4 @@
-"""Labelled or unlabelled raw inputs on disk: .npz (`x`, `y`), a folder of images, CSV, one image.
+"""Raw inputs on disk: .npz (`x`, `y`), a folder of images, CSV; one alone as an image or .npy.
 
 Raw means before the declared pre-processing: images are uint8 [height, width, channels] (RGB) or
 [height, width] (gray); tensors are numbers in the shape that the model takes, without its batch.
@@ -69,8 +69,10 @@ def open_dataset(path: Path) -> Dataset:
         raise InputError(Problem(str(path), "data", "no such file or folder", "check the path"))
     if path.is_dir():
         data = _folder(path)
-    elif path.suffix in (".npz", ".npy"):
-        data = _arrays(path)
+    elif path.suffix == ".npz":
+        data = _npz(path)
+    elif path.suffix == ".npy":
+        data = _npy(path)
     elif path.suffix == ".csv":
         data = _csv(path)
     elif path.suffix.lower() in images.SUFFIXES:
@@ -87,21 +89,32 @@ def _fail(path: Path, expected: str, found: object, step: str) -> NoReturn:
     raise InputError(Problem(str(path), expected, str(found), step))
 
 
-def _arrays(path: Path) -> Dataset:
+def _load(path: Path) -> dict[str, Array]:
     if path.stat().st_size > MAX_BYTES:
         _fail(path, f"at most {MAX_BYTES >> 30} GiB", f"{path.stat().st_size} bytes", "take fewer items")
     try:
         loaded = np.load(path, allow_pickle=False)
-        arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
+        return {"x": loaded} if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        _fail(path, "arrays written by numpy.savez", error, "write it again, without objects")
+        _fail(path, "arrays written by numpy", error, "write it again, without objects")
+
+
+def _npy(path: Path) -> Dataset:
+    """One raw input."""
+    raw = _load(path)["x"]
+    return Dataset(path, [path.name], lambda _: raw)
+
+
+def _npz(path: Path) -> Dataset:
+    """`x` [n, …] and perhaps `y` [n, …]."""
+    arrays = _load(path)
     if "x" not in arrays:
         _fail(path, "an array x (and y with the labels)", f"arrays {', '.join(sorted(arrays)) or 'none'}", "rename it")
     x, y = arrays["x"], arrays.get("y")
     if x.ndim == 0:
         _fail(path, "x with one item a row", "a single number", "stack the items")
-    if y is not None and len(y) != len(x):
-        _fail(path, f"as many labels as items ({len(x)})", f"{len(y)} labels", "write x and y together")
+    if y is not None and (y.ndim == 0 or len(y) != len(x)):
+        _fail(path, f"as many labels as items ({len(x)})", f"y of shape {y.shape}", "write x and y together")
     return Dataset(path, range_names(len(x)), lambda i: x[i], y)
 
 

@@ -1,0 +1,74 @@
+"""The worker as the supervisor sees it: a process and a channel."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from edge_agent import channel
+from edge_agent.channel import FromWorker, Start
+
+_READ_BYTES = 1 << 16
+_KILLED_AFTER_S = 5.0
+
+
+class Child:
+    """A running worker.
+
+    Attributes:
+        pid: of the process.
+        started_s: by the monotonic clock.
+    """
+
+    def __init__(self, start: Start, on_message: Callable[[FromWorker], None], on_exit: Callable[[int], None]) -> None:
+        """Start a worker; both callbacks run in the event loop. `on_exit` gets its return code."""
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "edge_agent.worker", str(theirs.fileno())]
+        with theirs:
+            # Its working folder is on its module path: "/" holds no modules of anybody's.
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/")
+        self.pid = self._process.pid
+        self.started_s = time.monotonic()
+        self._stream = ours
+        self._reader = channel.Reader()
+        self._on_message = on_message
+        self._on_exit = on_exit
+        channel.send(ours, start)
+        ours.setblocking(False)
+        asyncio.get_running_loop().add_reader(ours, self._readable)
+
+    def stop(self) -> None:
+        """End it now; nothing is lost, since what was not committed is answered again."""
+        self._close()
+        self._process.kill()
+        self._process.wait()
+
+    def _readable(self) -> None:
+        try:
+            received = self._stream.recv(_READ_BYTES)
+            for message in self._reader.feed(received):
+                self._on_message(message)
+        except BlockingIOError:
+            return
+        except (ConnectionError, ValueError, msgspec.MsgspecError):
+            received = b""
+        if not received:
+            self._close()
+            self._on_exit(self._reap())
+
+    def _reap(self) -> int:
+        try:
+            return self._process.wait(timeout=_KILLED_AFTER_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def _close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._stream)
+        self._stream.close()

@@ -1,0 +1,155 @@
+"""The device's own configuration, `etc/agent.toml`.
+
+```toml
+device = "door-7"
+
+[broker]
+url = "mqtt://192.168.1.2:1883"
+
+[[source]]
+name = "camera"
+kind = "folder"
+path = "/srv/pictures"
+```
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from firmware_profiles import schema
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.words import Name, Positive
+
+DEFAULT_BROKER_URL = "mqtt://127.0.0.1:1883"
+_DEFAULT_PORT = 1883
+
+
+class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where predictions go: `mqtt://[user:password@]host[:port]`."""
+
+    url: str = DEFAULT_BROKER_URL
+
+
+class Source(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where inputs come from.
+
+    Attributes:
+        kind: "replay" answers every item of a data set once; "folder" answers every file that
+            appears in a folder.
+        path: absolute, or relative to the device root.
+        rate: at most so many inputs a second; 0 for no bound.
+    """
+
+    name: Name
+    kind: Literal["replay", "folder"]
+    path: str
+    rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+
+
+class Spool(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Bounds of the durable outbox.
+
+    Attributes:
+        max_mb: payload bytes that may wait; beyond it telemetry is dropped first, events last.
+    """
+
+    max_mb: Annotated[float, Meta(ge=0.1, le=100_000)] = 64.0
+
+
+class Telemetry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """How often the device tells how it does."""
+
+    interval_s: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
+
+
+class Worker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Bounds of the worker.
+
+    Attributes:
+        deadline_s: an inference that takes longer ends the worker, which is then started again.
+    """
+
+    deadline_s: Positive = 10.0
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole file. `device` is the device's name in every topic."""
+
+    device: Name
+    broker: Broker = Broker()
+    source: list[Source] = []
+    spool: Spool = Spool()
+    telemetry: Telemetry = Telemetry()
+    worker: Worker = Worker()
+
+
+class Address(NamedTuple):
+    """A parsed broker URL."""
+
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+
+
+def load(path: Path) -> Config:
+    """The configuration in the file at `path`.
+
+    Raises:
+        InputError: everything that is wrong in it.
+    """
+    config = schema.load_toml(path, Config, "configuration")
+    problems: list[Problem] = []
+    try:
+        broker_address(config.broker.url, f"{path}: broker.url")
+    except InputError as error:
+        problems += error.problems
+    names = [source.name for source in config.source]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(Problem(f"{path}: source", "distinct names", f"{name!r} twice", "rename one"))
+    if problems:
+        raise InputError(*problems)
+    return config
+
+
+def broker_address(url: str, where: str) -> Address:
+    """The parts of a broker's URL.
+
+    Raises:
+        InputError: it is not an mqtt:// URL with a host.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORT
+    except ValueError as error:
+        raise InputError(Problem(where, "mqtt://host[:port]", str(error), "correct the URL")) from None
+    if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/"):
+        shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"  # never the password
+        raise InputError(Problem(where, "mqtt://[user:password@]host[:port]", shown, "correct the URL"))
+    user, password = (unquote(text) if text is not None else None for text in (parts.username, parts.password))
+    return Address(parts.hostname, port, user, password)
+
+
+def template(device: str, broker_url: str) -> bytes:
+    """The first `agent.toml` of a device."""
+    quoted = [msgspec.json.encode(text).decode() for text in (device, broker_url)]  # JSON text is TOML text
+    return f"""\
+# The device's own configuration. Updates never touch it.
+device = {quoted[0]}
+
+[broker]
+url = {quoted[1]}
+
+# Where inputs come from. One table a source:
+# [[source]]
+# name = "pictures"
+# kind = "folder"     # or "replay": every item of an .npz, .csv or folder of images, once
+# path = "/srv/pictures"
+# rate = 5            # inputs a second; 0 for no bound
+""".encode()

@@ -1,0 +1,82 @@
+"""The folder source: every image, .npy or one-row .csv file that appears in a folder, once.
+
+A file is taken when two scans found it with the same size and time, so that a slow writer is not
+read half way; whoever renames into place needs no such luck. Its name is its position: a file is
+answered once under its name, until it vanishes and comes again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge_agent.flow import images
+from edge_agent.flow.dataset import open_dataset
+from edge_agent.flow.source import Item
+from edge_agent.runtimes.base import Array
+from firmware_profiles.errors import InputError, Problem
+
+SUFFIXES = (*images.SUFFIXES, ".npy", ".csv")
+_SCAN_S = 0.2
+_Signature = tuple[int, int]
+
+
+class FolderSource:
+    """Files in `path` that are not among `taken`, by name."""
+
+    def __init__(self, path: Path, taken: Iterable[str]) -> None:
+        if not path.is_dir():
+            raise InputError(Problem(str(path), "a folder", "none", "make it, or correct the path"))
+        self._path = path
+        self._taken = set(taken)
+        self._seen: dict[str, _Signature] = {}
+        self._queue: deque[str] = deque()
+        self._gone: list[str] = []
+        self._next_scan_s = 0.0
+
+    def poll(self) -> Item | None:
+        """See `source.Source`."""
+        if not self._queue and time.monotonic() >= self._next_scan_s:
+            self._scan()
+            self._next_scan_s = time.monotonic() + _SCAN_S
+        if not self._queue:
+            return None
+        name = self._queue.popleft()
+        self._taken.add(name)
+        return Item(name, self._read(name))
+
+    def gone(self) -> list[str]:
+        """See `source.Source`."""
+        gone, self._gone = self._gone, []
+        return gone
+
+    def _scan(self) -> None:
+        found: dict[str, _Signature] = {}
+        try:
+            with os.scandir(self._path) as entries:
+                for entry in entries:
+                    if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") and entry.is_file():
+                        status = entry.stat()
+                        found[entry.name] = (status.st_size, status.st_mtime_ns)
+        except OSError as error:
+            found_text = (error.strerror or str(error)).lower()
+            raise InputError(Problem(str(self._path), "a readable folder", found_text, "mount or mend it")) from None
+        gone = [name for name in self._taken if name not in found]
+        self._taken.difference_update(gone)
+        self._gone += gone
+        fresh = (name for name in found if name not in self._taken and self._seen.get(name) == found[name])
+        self._queue.extend(sorted(fresh))
+        self._seen = {name: signature for name, signature in found.items() if name not in self._taken}
+
+    def _read(self, name: str) -> Array | InputError:
+        try:
+            data = open_dataset(self._path / name)
+            if len(data) != 1:
+                found = f"{len(data)} inputs"
+                raise InputError(Problem(name, "one input a file", found, "use a replay source for data sets"))
+            return data[0]
+        except InputError as error:
+            return error
