@@ -1,0 +1,174 @@
+"""Keras and SavedModel: loaded by TensorFlow, exported by its TFLite converter and by tf2onnx.
+
+The model is traced once, with batch 1 and its variables frozen, and every export starts from that:
+so the names and bytes of one export do not depend on which others were made before it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf2onnx
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from converter.formats.base import damaged
+from converter.formats.onnx import write_onnx
+from converter.protocol import Description, Export, Port
+from converter.recipes import SourceFormat
+from firmware_profiles.errors import InputError, Problem
+
+OPSET = 17
+"""LayerNormalization's first; every runtime of the profiles reads it."""
+
+_SIGNATURE = "serving_default"
+
+
+def load(path: Path, source_format: SourceFormat) -> TensorFlowModel:
+    """See `base.load`."""
+    return _load_saved_model(path) if source_format == "savedmodel" else _load_keras(path, source_format)
+
+
+class TensorFlowModel:
+    """A callable with one input, whatever it was loaded from."""
+
+    def __init__(self, call: Callable[[Any], list[Any]], inputs: Port, outputs: list[Port]) -> None:
+        self._call = call
+        self._input = inputs
+        self._outputs = outputs
+        self._frozen: Any = None
+        self._folder = tempfile.TemporaryDirectory(prefix="godwit-tf-")
+
+    def describe(self) -> Description:
+        """See `base.SourceModel`."""
+        return Description([self._input], self._outputs, "float32")
+
+    def export(self, request: Export) -> None:
+        """See `base.SourceModel`."""
+        if self._frozen is None:
+            self._frozen = self._freeze(request.shape)
+        if request.recipe.startswith("tflite"):
+            Path(request.target).write_bytes(self._tflite(request))
+        else:
+            write_onnx(self._onnx, request)
+
+    def _freeze(self, shape: list[int]) -> Any:
+        """The model as one function of a [1, …] tensor, all variables constants."""
+        spec = tf.TensorSpec(shape, self._input.dtype, name=self._input.name)
+        traced = tf.function(lambda x: self._call(x), input_signature=[spec])
+        return convert_variables_to_constants_v2(traced.get_concrete_function())
+
+    @cached_property
+    def _saved_model(self) -> str:
+        """The frozen function as a SavedModel: the TFLite files made of it have a signature."""
+        module, folder = tf.Module(), str(Path(self._folder.name) / "saved_model")
+        spec = tf.TensorSpec(self._frozen.inputs[0].shape, self._input.dtype, name=self._input.name)
+        names = [port.name for port in self._outputs]
+        module.serve = tf.function(lambda x: dict(zip(names, self._frozen(x), strict=True)), input_signature=[spec])
+        tf.saved_model.save(module, folder, signatures={_SIGNATURE: module.serve})
+        return folder
+
+    def _tflite(self, request: Export) -> bytes:
+        converter = tf.lite.TFLiteConverter.from_saved_model(self._saved_model, signature_keys=[_SIGNATURE])
+        if request.recipe == "tflite-float16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_types = [tf.float16]
+        elif request.recipe == "tflite-int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = lambda: _items(request.calibration)
+        content: bytes = converter.convert()
+        return content
+
+    @cached_property
+    def _onnx(self) -> Any:
+        """The float32 ONNX model, with the source's own names for inputs and outputs."""
+        inputs = [tensor.name for tensor in self._frozen.inputs]
+        outputs = [tensor.name for tensor in self._frozen.outputs]
+        own = [self._input.name, *(port.name for port in self._outputs)]
+        model, _ = tf2onnx.convert.from_graph_def(
+            self._frozen.graph.as_graph_def(),
+            input_names=inputs,
+            output_names=outputs,
+            opset=OPSET,
+            tensors_to_rename=dict(zip(inputs + outputs, own, strict=True)),
+        )
+        return model
+
+
+def _items(calibration: str) -> Iterator[list[Any]]:
+    for item in np.load(calibration)["t0"]:
+        yield [item[np.newaxis]]
+
+
+def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:
+    import keras
+
+    kind = ".h5 model" if source_format == "h5" else ".keras model"
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras tells the formats apart by the name's suffix, we by the content.
+        link = Path(folder) / f"model.{source_format}"
+        link.symlink_to(path.resolve())
+        try:
+            model = keras.saving.load_model(link, compile=False)
+        except Exception as error:  # noqa: BLE001  # Keras and h5py raise whatever they meet
+            raise damaged(path, kind, error) from None
+    if not model.inputs:
+        step = "call it once before saving"
+        raise InputError(Problem(str(path), "a model that knows its input's shape", "one that was never called", step))
+    inputs = [Port(_plain(tensor.name), _sizes(tensor.shape), tensor.dtype) for tensor in model.inputs]
+    outputs = [
+        Port(_plain(name), _sizes(tensor.shape), tensor.dtype)
+        for name, tensor in zip(model.output_names, model.outputs, strict=True)
+    ]
+    return TensorFlowModel(lambda x: tf.nest.flatten(model(x, training=False)), _only(path, inputs), _distinct(outputs))
+
+
+def _load_saved_model(path: Path) -> TensorFlowModel:
+    try:
+        model = tf.saved_model.load(str(path))
+    except Exception as error:  # noqa: BLE001  # TensorFlow raises whatever it meets
+        raise damaged(path, "SavedModel", error) from None
+    if _SIGNATURE not in model.signatures:
+        found = ", ".join(model.signatures) or "none"
+        raise InputError(Problem(str(path), f"a signature {_SIGNATURE}", found, "save it with model.export()"))
+    signature = model.signatures[_SIGNATURE]
+    specs = signature.structured_input_signature[1]
+    inputs = [Port(name, _sizes(spec.shape), spec.dtype.name) for name, spec in specs.items()]
+    results = signature.structured_outputs
+    outputs = [Port(name, _sizes(results[name].shape), results[name].dtype.name) for name in sorted(results)]
+    only = _only(path, inputs)
+
+    def call(x: Any, keep: Any = model) -> list[Any]:  # noqa: ARG001  # a signature does not keep its variables alive
+        answers = signature(**{only.name: x})
+        return [answers[port.name] for port in outputs]
+
+    return TensorFlowModel(call, only, outputs)
+
+
+def _only(path: Path, inputs: list[Port]) -> Port:
+    if len(inputs) != 1:
+        found = f"{len(inputs)}: {', '.join(port.name for port in inputs)}"
+        raise InputError(Problem(str(path), "a model with one input", found, "export it with one input"))
+    return inputs[0]
+
+
+def _distinct(outputs: list[Port]) -> list[Port]:
+    """Keras may give two outputs one name; a signature may not."""
+    names = [port.name for port in outputs]
+    if len(set(names)) == len(names):
+        return outputs
+    return [Port(f"output_{index}", port.shape, port.dtype) for index, port in enumerate(outputs)]
+
+
+def _plain(name: str) -> str:
+    return name.partition(":")[0].replace("/", "_")
+
+
+def _sizes(shape: Any) -> list[int]:
+    return [int(size or 0) for size in shape]

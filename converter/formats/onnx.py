@@ -1,0 +1,103 @@
+"""ONNX: batch fixed to 1, operators raised to an opset that knows per-channel QDQ, quantized."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from converter.formats.base import damaged
+from converter.passes import stable_names
+from converter.passes.quantize_onnx import quantize
+from converter.protocol import Description, Export, Port
+from converter.recipes import SourceFormat
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.manifest import Tensor
+
+OLDEST_OPSET = 13
+"""The first whose QuantizeLinear has an axis: per-channel QDQ below it writes a file that does not load."""
+
+_RAISED_OPSET = 17
+_QUANTIZED_OPERATORS = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear"}
+
+
+def load(path: Path, source_format: SourceFormat) -> OnnxModel:  # noqa: ARG001  # every format is loaded alike
+    """See `base.load`."""
+    try:
+        model = onnx.load(path)
+        onnx.checker.check_model(model)
+    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise damaged(path, "ONNX file", error) from None
+    if len(_graph_inputs(model)) != 1:
+        names = ", ".join(value.name for value in _graph_inputs(model))
+        step = "export it with one input"
+        raise InputError(Problem(str(path), "a model with one input", names or "none", step))
+    return OnnxModel(path, model)
+
+
+class OnnxModel:
+    """A loaded ONNX graph with one input."""
+
+    def __init__(self, path: Path, model: onnx.ModelProto) -> None:
+        self._path = path
+        self._model = model
+
+    def describe(self) -> Description:
+        """See `base.SourceModel`."""
+        quantized = any(node.op_type in _QUANTIZED_OPERATORS for node in self._model.graph.node)
+        inputs = [_port(value) for value in _graph_inputs(self._model)]
+        outputs = [_port(value) for value in self._model.graph.output]
+        return Description(inputs, outputs, "int8" if quantized else "float32")
+
+    def export(self, request: Export) -> None:
+        """See `base.SourceModel`."""
+        if self.describe().precision != "float32":
+            Path(request.target).write_bytes(self._path.read_bytes())
+            return
+        write_onnx(self._model, request)
+
+
+def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:
+    """Write the float model, or its int8 form, to the target: the same bytes for the same model."""
+    target = Path(request.target)
+    onnx.save(_with_shape(stable_names.applied(float_model), request.shape), target)
+    if request.recipe == "onnx-int8":
+        quantize(target, Path(request.calibration), target)
+
+
+def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:
+    """Inputs and outputs of an exported file, every size known."""
+    model = onnx.shape_inference.infer_shapes(onnx.load(path))
+    inputs, outputs = map(_port, _graph_inputs(model)), map(_port, model.graph.output)
+    as_tensors = [[Tensor(port.name, port.shape, port.dtype) for port in ports] for ports in (inputs, outputs)]
+    return as_tensors[0], as_tensors[1]
+
+
+def _with_shape(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
+    """A copy whose input has that shape, with an opset that is new enough and shapes inferred anew."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    default = next(entry for entry in copy.opset_import if entry.domain in ("", "ai.onnx"))
+    if default.version < OLDEST_OPSET:
+        copy = onnx.version_converter.convert_version(copy, _RAISED_OPSET)
+    dimensions = _graph_inputs(copy)[0].type.tensor_type.shape.dim
+    for dimension, size in zip(dimensions, shape, strict=True):
+        dimension.dim_value = size
+    del copy.graph.value_info[:]
+    for output in copy.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    return onnx.shape_inference.infer_shapes(copy)
+
+
+def _graph_inputs(model: onnx.ModelProto) -> list[Any]:
+    """Old files list their weights among the inputs too."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [value for value in model.graph.input if value.name not in weights]
+
+
+def _port(value: Any) -> Port:
+    kind = value.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name
+    return Port(value.name, [int(dimension.dim_value) for dimension in kind.shape.dim], dtype)

@@ -1,0 +1,103 @@
+"""TFLite: passed through, quantized by ai-edge-quantizer, or turned into ONNX by tf2onnx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from converter.formats.base import NoRouteError, damaged
+from converter.protocol import Description, Export, Port
+from converter.recipes import SourceFormat
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.manifest import Tensor
+from firmware_profiles.words import Precision
+
+
+def load(path: Path, source_format: SourceFormat) -> TfliteModel:  # noqa: ARG001  # every format is loaded alike
+    """See `base.load`."""
+    interpreter = _open(path)
+    if len(interpreter.get_input_details()) != 1:
+        found = str(len(interpreter.get_input_details()))
+        raise InputError(Problem(str(path), "a model with one input", found, "export it with one input"))
+    return TfliteModel(path, interpreter)
+
+
+class TfliteModel:
+    """A .tflite file with one input."""
+
+    def __init__(self, path: Path, interpreter: Any) -> None:
+        self._path = path
+        self._interpreter = interpreter
+
+    def describe(self) -> Description:
+        """See `base.SourceModel`."""
+        inputs = [_port(entry) for entry in self._interpreter.get_input_details()]
+        outputs = [_port(entry) for entry in self._interpreter.get_output_details()]
+        return Description(inputs, outputs, _precision(self._interpreter))
+
+    def export(self, request: Export) -> None:
+        """See `base.SourceModel`."""
+        if request.recipe == f"tflite-{_precision(self._interpreter)}":
+            Path(request.target).write_bytes(self._path.read_bytes())
+        elif request.recipe.startswith("tflite"):
+            self._quantize(request)
+        else:
+            self._onnx(request)
+
+    def _quantize(self, request: Export) -> None:
+        from converter.passes.quantize_tflite import to_float16, to_int8
+
+        signatures = self._interpreter.get_signature_list()
+        if not signatures:
+            raise NoRouteError("ai-edge-quantizer needs a signature, and the file has none")
+        if request.recipe == "tflite-float16":
+            content = to_float16(self._path)
+        else:
+            name, signature = next(iter(signatures.items()))
+            content = to_int8(self._path, name, signature["inputs"][0], Path(request.calibration))
+        Path(request.target).write_bytes(content)
+
+    def _onnx(self, request: Export) -> None:
+        import tf2onnx
+
+        from converter.formats.keras import OPSET
+        from converter.formats.onnx import write_onnx
+
+        model, _ = tf2onnx.convert.from_tflite(str(self._path), opset=OPSET)
+        write_onnx(model, request)
+
+
+def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:
+    """Inputs and outputs of an exported file."""
+    interpreter = _open(path)
+    details = (interpreter.get_input_details(), interpreter.get_output_details())
+    ports = [[_port(entry) for entry in entries] for entries in details]
+    as_tensors = [[Tensor(port.name, port.shape, port.dtype) for port in side] for side in ports]
+    return as_tensors[0], as_tensors[1]
+
+
+def _open(path: Path) -> Any:
+    try:
+        resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        interpreter = Interpreter(str(path), experimental_op_resolver_type=resolver)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise damaged(path, "TFLite file", error) from None
+    return interpreter
+
+
+def _precision(interpreter: Any) -> Precision:
+    """int8 if any constant or activation is quantized, float16 if constants are stored so."""
+    entries = interpreter.get_tensor_details()
+    if any(entry["dtype"] in (np.int8, np.uint8, np.int16) and entry["quantization"][0] for entry in entries):
+        return "int8"
+    if any(len(entry["quantization_parameters"]["scales"]) > 1 for entry in entries):
+        return "int8"
+    return "float16" if any(entry["dtype"] == np.float16 for entry in entries) else "float32"
+
+
+def _port(entry: Any) -> Port:
+    return Port(str(entry["name"]), [int(size) for size in entry["shape"]], np.dtype(entry["dtype"]).name)

@@ -1,0 +1,78 @@
+"""What `godwit convert` and its session process say to each other: JSON lines on stdin and stdout."""
+
+from __future__ import annotations
+
+import msgspec
+
+from firmware_profiles.manifest import Tensor
+from firmware_profiles.words import Precision, RecipeName
+
+
+class Port(msgspec.Struct, frozen=True):
+    """One input or output of the source; a size of 0 is one that the source leaves open."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+
+
+class Description(msgspec.Struct, frozen=True, tag="description"):
+    """What the source is.
+
+    Attributes:
+        precision: float32 unless it was quantized before it came here.
+    """
+
+    inputs: list[Port]
+    outputs: list[Port]
+    precision: Precision
+
+
+class Export(msgspec.Struct, frozen=True):
+    """Request: write the model by `recipe` to `target`.
+
+    Attributes:
+        shape: of the input with its batch, which is 1; every size fixed.
+        calibration: an .npz with `t0`, float32 [n, …] without the batch axis.
+    """
+
+    recipe: RecipeName
+    shape: list[int]
+    calibration: str
+    target: str
+
+
+class Exported(msgspec.Struct, frozen=True, tag="exported"):
+    """The file was written.
+
+    Attributes:
+        multiply_adds: of one inference.
+    """
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    multiply_adds: int
+
+
+class Declined(msgspec.Struct, frozen=True, tag="declined"):
+    """This source cannot take this route, and that is no fault."""
+
+    reason: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """A library failed."""
+
+    reason: str
+
+
+class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
+    """The source file is not what it must be: the user's to mend. Fields as in errors.Problem."""
+
+    problems: list[tuple[str, str, str, str]]
+
+
+Reply = Description | Exported | Declined | Failed | Rejected
+REPLY: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+REQUEST = msgspec.json.Decoder(Export)
+encode = msgspec.json.encode

@@ -1,0 +1,60 @@
+"""The recipes as rows of data, and which source formats have a route to each."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from firmware_profiles.words import ModelFormat, Precision, RecipeName
+
+SourceFormat = Literal["keras", "h5", "savedmodel", "tflite", "onnx"]
+Symmetry = Literal["asymmetric", "symmetric"]
+
+CALIBRATION_ITEMS = 500
+"""Measured on ResNet8: 100 items lose 0.8 points in ONNX int8, 500 lose 0.4, 2000 no less."""
+
+
+class Recipe(NamedTuple):
+    """One way to export a model.
+
+    Attributes:
+        precision: of the weights; float32 inputs and outputs are kept by every recipe.
+        activations: symmetry of quantized activations; None where they stay float.
+        title: for people.
+    """
+
+    name: RecipeName
+    format: ModelFormat
+    precision: Precision
+    activations: Symmetry | None
+    title: str
+
+    @property
+    def file(self) -> str:
+        """Name of the exported file."""
+        return f"{self.name}.{self.format}"
+
+
+RECIPES: tuple[Recipe, ...] = (
+    Recipe("tflite-float32", "tflite", "float32", None, "TFLite, float32"),
+    Recipe("tflite-float16", "tflite", "float16", None, "TFLite, float16 weights"),
+    Recipe("tflite-int8", "tflite", "int8", "asymmetric", "TFLite, static int8, per channel"),
+    Recipe("onnx-float32", "onnx", "float32", None, "ONNX, float32"),
+    Recipe("onnx-int8", "onnx", "int8", "asymmetric", "ONNX, static int8 QDQ, uint8 activations, per channel"),
+)
+
+BY_NAME: dict[str, Recipe] = {recipe.name: recipe for recipe in RECIPES}
+
+
+def reference(source: SourceFormat, precision: Precision) -> Recipe:
+    """The recipe whose answers are the yardstick: the model as it came, in its own format family."""
+    family = "onnx" if source == "onnx" else "tflite"
+    return BY_NAME[f"{family}-{precision}"]
+
+
+def decline(recipe: Recipe, source: SourceFormat, precision: Precision) -> str:
+    """Why there is no route from a source of that format and precision; empty if there is one."""
+    if precision != "float32" and recipe != reference(source, precision):
+        return f"the source is {precision} already, so it is only passed through"
+    if source == "onnx" and recipe.format == "tflite":
+        return "the route from ONNX to TFLite arrives with toolchains"
+    return ""

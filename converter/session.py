@@ -1,0 +1,86 @@
+"""`python -m converter.session MODEL FORMAT`: loads one source model and exports it on request.
+
+A process of its own, because the libraries take seconds to import and some of them crash. The
+first line on stdout describes the source; after that one reply answers one request on stdin.
+Whatever the libraries print goes to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import msgspec
+
+from converter import macs
+from converter.formats import base
+from converter.protocol import REQUEST, Declined, Export, Exported, Failed, Rejected, Reply, encode
+from converter.recipes import BY_NAME, SourceFormat
+from firmware_profiles.errors import InputError
+
+_MAX_REASON = 300
+
+
+def serve(path: Path, source_format: SourceFormat, requests: Iterable[bytes], replies: BinaryIO) -> None:
+    """Describe the source, then answer requests until there are no more."""
+
+    def say(reply: Reply) -> None:
+        replies.write(encode(reply) + b"\n")
+        replies.flush()
+
+    try:
+        model = base.load(path, source_format)
+        say(model.describe())
+    except InputError as error:
+        say(Rejected([tuple(problem) for problem in error.problems]))
+        return
+    except ImportError as error:
+        say(Failed(f"{error.name or error} is not installed; install the extra convert"))
+        return
+    for line in requests:
+        say(_answer(model, REQUEST.decode(line)))
+
+
+def _answer(model: base.SourceModel, request: Export) -> Reply:
+    try:
+        model.export(request)
+        return _described(request)
+    except base.NoRouteError as error:
+        return Declined(str(error))
+    except Exception as error:  # noqa: BLE001  # the libraries raise whatever they meet; it is one failed candidate
+        return Failed(_short(error))
+
+
+def _described(request: Export) -> Exported:
+    target = Path(request.target)
+    if BY_NAME[request.recipe].format == "tflite":
+        from converter.formats import tflite
+
+        inputs, outputs = tflite.tensors(target)
+        return Exported(inputs, outputs, macs.of_tflite(target))
+    from converter.formats import onnx
+
+    inputs, outputs = onnx.tensors(target)
+    return Exported(inputs, outputs, macs.of_onnx(target))
+
+
+def _short(error: Exception) -> str:
+    """The first line that says something: TensorFlow puts a traceback of the user's code before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("in user code", "File "))]
+    return f"{type(error).__name__}: {telling[0] if telling else ''}"[:_MAX_REASON]
+
+
+def main() -> None:
+    """Run on this process's own stdin and stdout."""
+    path, source_format = sys.argv[1:]
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(Path(path), msgspec.convert(source_format, cast("type[SourceFormat]", SourceFormat)), sys.stdin.buffer, replies)
+
+
+if __name__ == "__main__":
+    main()
