@@ -1,0 +1,111 @@
+"""What `godwit watch` reports, as lines for people and as JSON lines for programs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from firmware_profiles import wire
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a device.
+
+    Attributes:
+        kind: "prediction", "telemetry", "event", "status" or "info".
+        repeated: the same message came before.
+        missing: messages known to be missing since this one came.
+        new_spool: the device counts anew from here.
+    """
+
+    kind: str
+    device: str
+    repeated: bool = False
+    missing: int = 0
+    new_spool: bool = False
+    message: wire.Message
+
+
+class Connection(msgspec.Struct, frozen=True, tag="connection", tag_field="kind"):
+    """What happened between here and the broker; `reason` is empty where nothing went wrong."""
+
+    state: Literal["subscribed", "unreachable", "lost"]
+    reason: str = ""
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, tag="summary", tag_field="kind"):
+    """The counts at the end.
+
+    Attributes:
+        received: distinct messages that carry an identity; `predictions` of them are predictions.
+        duplicates: repeats of such messages.
+        missing: messages that must have been sent and never came.
+        foreign: messages on topics that are not ours, or not for watching.
+        malformed: messages on our topics that cannot be read.
+    """
+
+    received: int
+    predictions: int
+    duplicates: int
+    missing: int
+    foreign: int
+    malformed: int
+
+
+Report = Observed | Connection | Summary
+
+
+def as_json(report: Report) -> str:
+    """One JSON document without line breaks."""
+    return wire.encode(report).decode()
+
+
+def as_text(report: Report) -> str:
+    """One line for a person; what came from a device cannot move the cursor."""
+    match report:
+        case Connection(state="subscribed"):
+            text = "connected: waiting for messages"
+        case Connection(state, reason):
+            text = f"broker {state}: {reason}; trying again"
+        case Summary():
+            text = (
+                f"{report.received} messages received ({report.predictions} predictions), "
+                f"{report.duplicates} repeats, {report.missing} missing, "
+                f"{report.foreign} foreign, {report.malformed} malformed"
+            )
+        case Observed():
+            text = f"{report.device}  {report.kind:<10}  {_message(report.message)}{_marks(report)}"
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _marks(observed: Observed) -> str:
+    marks = ["repeat"] * observed.repeated + ["new spool"] * observed.new_spool
+    marks += [f"{observed.missing} missing before it"] * bool(observed.missing)
+    return f"  [{', '.join(marks)}]" if marks else ""
+
+
+def _message(message: wire.Message) -> str:
+    match message:
+        case wire.Prediction():
+            what = f"{message.model} {message.input.source}/{message.input.position}"
+            return f"{what}  {_result(message.result)}  ({message.latency_ms:.2f} ms)"
+        case wire.Event():
+            return f"{message.severity} {message.name}: {message.text}"
+        case wire.Telemetry():
+            rss_mb = (message.supervisor_rss_bytes + message.worker_rss_bytes) / 1e6
+            return f"{message.predictions} predictions, {rss_mb:.0f} MB, {message.spool_messages} in the spool"
+        case wire.Status():
+            return message.state
+        case wire.Info():
+            runtimes = ", ".join(f"{name} on {use.runtime}/{use.delegate}" for name, use in message.models.items())
+            return f"{message.deployment} {message.version} for {message.profile}: {runtimes}"
+
+
+def _result(result: wire.Result) -> str:
+    match result:
+        case wire.Classification():
+            return ", ".join(f"{best.label or best.index} {best.score:.2f}" for best in result.top[:1]) or "no class"
+        case wire.Regression():
+            shown = ", ".join(f"{value:.4g}" for value in result.values[:4])
+            return shown + (", …" if len(result.values) > 4 else "")
