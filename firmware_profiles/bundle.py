@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 import msgspec
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 SUFFIX = ".godwit"
 MANIFEST_NAME = "manifest.json"
 MAX_MEMBERS = 256
-_MEMBER_PATTERN = re.compile(r"^[a-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}$")
+_MEMBER_PATTERN = re.compile(r"^[a-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}\Z")
+_END = struct.Struct("<4s4H2LH")
+_ZIP64_LOCATOR_BYTES = 20
+_MAX_DIRECTORY_BYTES = MAX_MEMBERS * (46 + 403)  # the fixed part of an entry, and the longest name
 _CHUNK_BYTES = 1 << 20
 _SHIPPED_AGAIN = "copy or download it again"
 
@@ -52,11 +56,10 @@ def write(path: Path, of: Manifest, members: Mapping[str, bytes]) -> Manifest:
         The manifest as written.
 
     Raises:
-        ValueError: a member's name is not allowed.
+        ValueError: a reader would refuse the members' names or number.
     """
-    for name in members:
-        if not _MEMBER_PATTERN.match(name) or name == MANIFEST_NAME:
-            raise ValueError(f"not a name for a bundle's member: {name!r}")
+    if fault := _fault_in_names([MANIFEST_NAME, *members]):
+        raise ValueError("a bundle wants {}; found {}".format(*fault))
     files = {
         name: FileEntry(hashlib.sha256(content).hexdigest(), len(content)) for name, content in sorted(members.items())
     }
@@ -128,21 +131,30 @@ class Bundle:
         size = os.fstat(self._stream.fileno()).st_size
         if size > canonical_zip.MAX_BYTES:
             raise self._broken("a bundle of at most 4 GiB", f"{size} bytes")
+        self._check_directory_size(size)
         try:
             archive = zipfile.ZipFile(self._stream)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise self._broken("a bundle (a ZIP file)", _lower(error)) from None
         infos = archive.infolist()
-        if len(infos) > MAX_MEMBERS:
-            raise self._broken(f"at most {MAX_MEMBERS} members", str(len(infos)))
-        if len({info.filename.lower() for info in infos}) != len(infos):
-            raise self._broken("members with distinct names", "the same name twice")
+        if fault := _fault_in_names([info.filename for info in infos]):
+            raise self._broken(*fault)
         for info in infos:
-            if not _MEMBER_PATTERN.match(info.filename):
-                raise self._broken("plain member names", repr(info.filename)[:80])
             if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
                 raise self._broken("members stored without compression", f"{info.filename} compressed")
         return archive
+
+    def _check_directory_size(self, size: int) -> None:
+        """Refuse a directory that would fill the memory before zipfile reads all of it."""
+        self._stream.seek(max(0, size - _ZIP64_LOCATOR_BYTES - _END.size))
+        tail = self._stream.read()
+        raw = tail[-_END.size :]
+        # The locator would lead zipfile to another directory than the one that is measured here.
+        if len(raw) < _END.size or not raw.startswith(b"PK\5\6") or tail.startswith(b"PK\6\7"):
+            raise self._broken("a bundle (a ZIP file)", "another end")
+        directory_bytes = _END.unpack(raw)[5]
+        if directory_bytes > _MAX_DIRECTORY_BYTES:
+            raise self._broken(f"at most {MAX_MEMBERS} members", f"a directory of {directory_bytes} bytes")
 
     def _read_manifest(self) -> Manifest:
         try:
@@ -153,7 +165,7 @@ class Bundle:
             raise self._broken("a manifest of at most 1 MiB", f"{size} bytes")
         try:
             return manifest.decode(b"".join(self._chunks(MANIFEST_NAME)))
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except ValueError as error:
             raise self._broken("a manifest of format 1", _lower(error)) from None
 
     def _check_files(self) -> None:
@@ -195,6 +207,21 @@ class Bundle:
                     yield chunk
         except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
             raise self._broken(f"a readable member {name}", _lower(error)) from None
+
+
+def _fault_in_names(names: Sequence[str]) -> tuple[str, str] | None:
+    """What was expected and found, if `names` cannot all be members of one bundle."""
+    if len(names) > MAX_MEMBERS:
+        return f"at most {MAX_MEMBERS} members", str(len(names))
+    for name in names:
+        if not _MEMBER_PATTERN.match(name):
+            return "plain member names", repr(name)[:80]
+    # A file system may not tell case apart, and none has a file and a folder of one name.
+    folded = [name.lower() for name in names]
+    folders = {str(folder) for name in folded for folder in PurePosixPath(name).parents}
+    if len(set(folded)) != len(folded) or not folders.isdisjoint(folded):
+        return "members with distinct names", "one name twice"
+    return None
 
 
 def _lower(error: Exception) -> str:

@@ -40,8 +40,8 @@ class Problem(NamedTuple):
     next_step: str
 
     def __str__(self) -> str:
-        text = f"{self.where}: expected {self.expected}, found {self.found}; {self.next_step}"
-        return " ".join(text.split())
+        where, expected, found, next_step = (" ".join(part.split()) for part in self)
+        return f"{where}: expected {expected}, found {found}; {next_step}"
 
 
 class GodwitError(Exception):

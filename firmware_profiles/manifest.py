@@ -16,6 +16,7 @@ from firmware_profiles.profile import Sensors
 from firmware_profiles.words import (
     Architecture,
     DelegateName,
+    Finite,
     ModelFormat,
     Name,
     Positive,
@@ -48,8 +49,8 @@ class InputSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     colour: Literal["rgb", "bgr", "gray"] = "rgb"
     layout: Literal["nhwc", "nchw"] = "nhwc"
     resize: Literal["bilinear", "nearest", "bicubic", "area"] = "bilinear"
-    scale: float = 1.0
-    mean: list[float] = []
+    scale: Finite = 1.0
+    mean: list[Finite] = []
     std: list[Positive] = []
 
 
@@ -123,7 +124,7 @@ class Model(msgspec.Struct, frozen=True):
 class FileEntry(msgspec.Struct, frozen=True):
     """Hash and size of one member of the bundle."""
 
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     size_bytes: Annotated[int, Meta(ge=0, le=1 << 32)]
 
 
@@ -168,6 +169,9 @@ def decode(raw: bytes) -> Manifest:
     """Parse and check `manifest.json`.
 
     Raises:
-        msgspec.ValidationError, msgspec.DecodeError: it is not a manifest of format 1.
+        ValueError: it is not a manifest of format 1 (msgspec's errors are ValueErrors).
     """
-    return msgspec.json.decode(raw, type=Manifest)
+    try:
+        return msgspec.json.decode(raw, type=Manifest)
+    except RecursionError:
+        raise ValueError("JSON nested too deep") from None

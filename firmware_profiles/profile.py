@@ -28,6 +28,7 @@ from firmware_profiles.words import (
 )
 
 DATA = Path(__file__).parent / "data"
+_FORMAT_OF: dict[RuntimeName, ModelFormat] = {"litert": "tflite", "tflite": "tflite", "onnx": "onnx", "null": "null"}
 DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
 
 
@@ -160,10 +161,17 @@ def _contradictions(profile: Profile, where: str) -> list[Problem]:
         for key in ("runtimes", "formats", "recipes")
         if not getattr(profile, key)
     ]
+    runnable = {_FORMAT_OF[row.runtime] for row in profile.runtimes}
     for recipe in profile.recipes:
-        if recipe.partition("-")[0] not in profile.formats:
+        model_format = recipe.partition("-")[0]
+        if model_format not in profile.formats:
             step = "add its format or remove the recipe"
             problems.append(Problem(f"{where}: recipes", f"formats among {profile.formats}", recipe, step))
+        elif model_format not in runnable:
+            step = "add a runtime or remove the recipe"
+            problems.append(
+                Problem(f"{where}: runtimes", f"one that runs {model_format}", f"no runtime for {recipe}", step)
+            )
     return problems
 
 

@@ -45,7 +45,11 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         found = f"byte {error.start} that is not UTF-8"
         raise InputError(Problem(str(path), "UTF-8 text", found, "save it as UTF-8")) from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise InputError(
+            Problem(str(path), "TOML", "lists or tables nested too deep", "is it the right file?")
+        ) from None
+    except ValueError as error:  # a TOMLDecodeError, a number of thousands of digits, a NUL in the path
         raise InputError(Problem(str(path), "TOML", str(error), "mend the line named")) from None
 
 
@@ -102,7 +106,10 @@ def _join(path: str, key: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return "a number too long to show"
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 

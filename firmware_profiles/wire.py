@@ -239,14 +239,17 @@ def decode(kind: str, payload: bytes) -> Message:
     """Parse a message of `kind`, the third level of its topic.
 
     Raises:
-        ValueError: the kind is unknown or the message is longer than 1 MiB.
-        msgspec.DecodeError, msgspec.ValidationError: it is not such a message.
+        ValueError: the kind is unknown, the message is longer than 1 MiB, or it is not such a message
+            (msgspec's errors are ValueErrors).
     """
     if kind not in _DECODERS:
         raise ValueError(f"no message is called {kind!r}")
     if len(payload) > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {len(payload)} bytes; at most {MAX_MESSAGE_BYTES} are read")
-    return _DECODERS[kind].decode(payload)
+    try:
+        return _DECODERS[kind].decode(payload)
+    except RecursionError:
+        raise ValueError("JSON nested too deep") from None
 
 
 encode = msgspec.json.encode

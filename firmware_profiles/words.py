@@ -16,12 +16,15 @@ Task = Literal["classification", "regression"]
 Architecture = Literal["x86_64", "aarch64", "armv7l"]
 RecipeName = Literal["tflite-float32", "tflite-float16", "tflite-int8", "onnx-float32", "onnx-int8"]
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+# \Z and not $, which would let a line break follow.
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}\Z"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A model, profile, device or source: safe in a file name and as one level of an MQTT topic."""
 
-VERSION_PATTERN = r"^[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]{1,32})?$"
+VERSION_PATTERN = r"^[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]{1,32})?\Z"
 Version = Annotated[str, Meta(pattern=VERSION_PATTERN)]
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
-Positive = Annotated[float, Meta(gt=0)]
+# Bounded, because JSON has no word for an infinite number.
+Positive = Annotated[float, Meta(gt=0, le=1e12)]
+Finite = Annotated[float, Meta(ge=-1e12, le=1e12)]

@@ -1,0 +1,121 @@
+"""The wire: topics and messages are read back as they were said, and nothing else is."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_profiles import wire
+from firmware_profiles.words import NAME_PATTERN
+
+NAMES = st.from_regex(re.compile(NAME_PATTERN), fullmatch=True)
+HEADER: dict[str, Any] = {
+    "seq": 7,
+    "spool": "0a1b2c3d",
+    "boot": "deadbeef",
+    "uptime_ms": 12345,
+    "time": datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc),
+    "clock_trusted": True,
+}
+USED = wire.RuntimeInUse("onnx", "cpu", "1.32.0", None, None, [wire.SkippedRuntime("onnx", "cuda", "no GPU")])
+MESSAGES = {
+    "prediction": wire.Prediction(
+        **HEADER,
+        model="pets",
+        version="1.0",
+        input=wire.Input("replay", 3),
+        latency_ms=1.5,
+        result=wire.Classification([wire.ClassScore(1, "dog", 0.75)]),
+    ),
+    "telemetry": wire.Telemetry(
+        **HEADER,
+        predictions=1,
+        latency_p50_ms=None,
+        latency_p95_ms=2.0,
+        worker_rss_bytes=1,
+        supervisor_rss_bytes=1,
+        spool_messages=0,
+        spool_bytes=0,
+        dropped={"telemetry": 2},
+        temperature_c=None,
+    ),
+    "event": wire.Event(
+        **HEADER, name="started", severity="info", text="the agent started", input=wire.Input("d", "a.png")
+    ),
+    "status": wire.Status("online", HEADER["time"]),
+    "info": wire.Info(device="d", agent="0.1.0", profile="p", deployment="pets", version="1", models={"pets": USED}),
+}
+
+
+@given(NAMES, st.sampled_from(["status", "info", "event", "telemetry", "prediction"]), NAMES | st.just(""))
+def test_a_topic_is_read_back(device: str, kind: str, model: str) -> None:
+    text = wire.topic(device, kind, model)
+    assert wire.parse_topic(text) == wire.Topic(device, kind, model)
+    assert not set(text) & set("+#\n\0 ")
+
+
+@given(st.text(alphabet="godwit/+#a", max_size=20) | st.text())
+def test_only_our_topics_are_read(text: str) -> None:
+    parsed = wire.parse_topic(text)
+    assert parsed is None or wire.topic(*parsed) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "godwit", "godwit/d", "godwit//status", "godwit/d/", "other/d/status", "godwit/a/b/c/d"]
+)
+def test_topics_that_are_not_ours(text: str) -> None:
+    assert wire.parse_topic(text) is None
+
+
+def test_a_subscription_is_for_one_device_or_all() -> None:
+    assert wire.subscription("pi") == "godwit/pi/#"
+    assert wire.subscription() == "godwit/+/#"
+
+
+@pytest.mark.parametrize("kind", sorted(MESSAGES))
+def test_a_message_is_read_back(kind: str) -> None:
+    assert wire.decode(kind, wire.encode(MESSAGES[kind])) == MESSAGES[kind]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
+def test_a_regression_is_read_back_to_the_last_bit(values: list[float]) -> None:
+    said = msgspec.structs.replace(MESSAGES["prediction"], result=wire.Regression(values))
+    assert wire.decode("prediction", wire.encode(said)) == said
+
+
+def test_an_unknown_key_is_left_for_later_versions() -> None:
+    raw = wire.encode(MESSAGES["status"])
+    assert wire.decode("status", raw[:-1] + b',"mood":"calm"}') == MESSAGES["status"]
+
+
+DEEP = b'{"later": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+@pytest.mark.parametrize("kind", sorted(MESSAGES))
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"{}", b'{"state": "\xff"}', DEEP, b" " * (wire.MAX_MESSAGE_BYTES + 1)], ids=range(6)
+)
+def test_a_hostile_payload_is_a_value_error(kind: str, raw: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # msgspec's errors are ValueErrors of many texts
+        wire.decode(kind, raw)
+
+
+@given(st.sampled_from([*sorted(MESSAGES), "cmd", ""]), st.binary(max_size=200))
+def test_any_other_payload_is_a_value_error(kind: str, raw: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # as above
+        wire.decode(kind, raw)
+
+
+def test_an_unknown_kind_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="no message is called 'cmd'"):
+        wire.decode("cmd", b"{}")
+
+
+def test_classes_are_the_topics_that_are_spooled() -> None:
+    assert set(wire.CLASSES) < set(MESSAGES)
