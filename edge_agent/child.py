@@ -52,12 +52,13 @@ class Child:
     def _readable(self) -> None:
         try:
             received = self._stream.recv(_READ_BYTES)
-            for message in self._reader.feed(received):
-                self._on_message(message)
+            messages = list(self._reader.feed(received))
         except BlockingIOError:
             return
         except (ConnectionError, ValueError, msgspec.MsgspecError):
-            received = b""
+            received, messages = b"", []
+        for message in messages:
+            self._on_message(message)
         if not received:
             self._close()
             self._on_exit(self._reap())

@@ -1,0 +1,29 @@
+"""`edge-agent run`: the device's service."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sqlite3
+
+from edge_agent.layout import existing
+from edge_agent.supervisor import wire_up
+from firmware_profiles.errors import Problem, UnavailableError
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the active deployment until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    root = existing(arguments.root)
+    lock = root.lock()
+    if lock is None:
+        step = "stop it first, or give another root"
+        raise UnavailableError(Problem(str(arguments.root), "a root that no agent uses", "a running agent", step))
+    with lock:
+        try:
+            asyncio.run(wire_up(root).run())
+        except sqlite3.Error as error:
+            step = "check the disk; what was committed is safe, and is sent after the next start"
+            raise UnavailableError(Problem(str(root.spool), "a disk to write to", str(error), step)) from None
+    return 0

@@ -1,0 +1,103 @@
+"""What the agent says about itself: status.json, the retained messages, telemetry."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import msgspec
+
+from edge_agent import clock
+from edge_agent.config import Config, broker_address
+from edge_agent.deployment import Deployment
+from edge_agent.hosting import Host
+from edge_agent.layout import Root
+from edge_agent.link.mqtt import Link, Retained
+from edge_agent.link.spool import Spool
+from edge_agent.monitor import machine
+from edge_agent.status import Status
+from firmware_profiles import VERSION, wire
+from firmware_profiles.wire import RuntimeInUse
+
+
+def status(device: str, state: Literal["online", "stopped", "offline"]) -> Retained:
+    """The retained status message."""
+    moment = clock.moment()
+    return Retained(wire.topic(device, "status"), wire.encode(wire.Status(state, moment.time)))
+
+
+class Reporter:
+    """Looks at the other parts and writes down what it sees."""
+
+    def __init__(
+        self, root: Root, config: Config, deployment: Deployment, link: Link, host: Host, spool: Spool
+    ) -> None:
+        self._path = root.status
+        self._config = config
+        self._manifest = deployment.manifest
+        self._link = link
+        self._host = host
+        self._spool = spool
+        address = broker_address(config.broker.url, "broker.url")
+        self._broker = f"{address.host}:{address.port}"
+
+    def info(self) -> Retained:
+        """The retained info message."""
+        info = wire.Info(
+            device=self._config.device,
+            agent=VERSION,
+            profile=self._manifest.profiles[0],
+            deployment=self._manifest.name,
+            version=self._manifest.version,
+            models=self._models(),
+        )
+        return Retained(wire.topic(self._config.device, "info"), wire.encode(info))
+
+    def telemetry(self, seq: int) -> wire.Telemetry:
+        """How the device does, right now."""
+        return wire.Telemetry(
+            seq=seq,
+            spool=self._spool.id,
+            **clock.moment()._asdict(),
+            predictions=self._host.predictions,
+            latency_p50_ms=self._host.latency.percentile_ms(50),
+            latency_p95_ms=self._host.latency.percentile_ms(95),
+            worker_rss_bytes=machine.rss_bytes(self._host.worker_pid) if self._host.worker_pid else 0,
+            supervisor_rss_bytes=machine.rss_bytes(os.getpid()),
+            spool_messages=self._spool.messages,
+            spool_bytes=self._spool.bytes,
+            dropped=self._dropped(),
+            temperature_c=machine.temperature_c(self._manifest.sensors.temperature),
+        )
+
+    def write_status(self, *, stopped: bool = False) -> None:
+        """Replace status.json. Without fsync: it says nothing that matters after a power cut."""
+        now = Status(
+            state="stopped" if stopped else self._host.state,
+            problem=self._host.problem,
+            device=self._config.device,
+            deployment=self._manifest.name,
+            version=self._manifest.version,
+            profile=self._manifest.profiles[0],
+            supervisor_pid=os.getpid(),
+            worker_pid=self._host.worker_pid,
+            broker=self._broker,
+            connected=self._link.connected and not stopped,
+            predictions=self._host.predictions,
+            latency_p50_ms=self._host.latency.percentile_ms(50),
+            latency_p95_ms=self._host.latency.percentile_ms(95),
+            spool_messages=self._spool.messages,
+            spool_bytes=self._spool.bytes,
+            dropped=self._dropped(),
+            models=self._models(),
+            sources=dict(self._host.sources),
+        )
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.encode(now))
+        os.replace(temporary, self._path)
+
+    def _models(self) -> dict[str, RuntimeInUse]:
+        return {self._host.model: self._host.in_use} if self._host.in_use else {}
+
+    def _dropped(self) -> dict[str, int]:
+        return {str(kind): count for kind, count in self._spool.dropped.items()}
