@@ -35,7 +35,7 @@ check: .venv/.ready
 	$(BIN)/mypy --strict $(PACKAGES) tools
 	$(BIN)/python -m tools.cli_reference --check
 	$(BIN)/python -m tools.wire_reference --check
-	$(BIN)/pytest -q tests/test_import_rules.py
+	$(BIN)/pytest -q tests/test_imports.py
 
 test: setup
 	@echo "Left out here: the tests marked system (make test-system), and what pytest lists as skipped."
