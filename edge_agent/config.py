@@ -16,18 +16,16 @@ path = "/srv/pictures"
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from firmware_profiles import schema
+from firmware_profiles import broker_url, schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
 
 DEFAULT_BROKER_URL = "mqtt://127.0.0.1:1883"
-_DEFAULT_PORT = 1883
 
 
 class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -89,15 +87,6 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     worker: Worker = Worker()
 
 
-class Address(NamedTuple):
-    """A parsed broker URL."""
-
-    host: str
-    port: int
-    user: str | None
-    password: str | None
-
-
 def load(path: Path) -> Config:
     """The configuration in the file at `path`.
 
@@ -107,7 +96,7 @@ def load(path: Path) -> Config:
     config = schema.load_toml(path, Config, "configuration")
     problems: list[Problem] = []
     try:
-        broker_address(config.broker.url, f"{path}: broker.url")
+        broker_url.parse(config.broker.url, f"{path}: broker.url")
     except InputError as error:
         problems += error.problems
     names = [source.name for source in config.source]
@@ -116,24 +105,6 @@ def load(path: Path) -> Config:
     if problems:
         raise InputError(*problems)
     return config
-
-
-def broker_address(url: str, where: str) -> Address:
-    """The parts of a broker's URL.
-
-    Raises:
-        InputError: it is not an mqtt:// URL with a host.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORT
-    except ValueError as error:
-        raise InputError(Problem(where, "mqtt://host[:port]", str(error), "correct the URL")) from None
-    if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/"):
-        shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"  # never the password
-        raise InputError(Problem(where, "mqtt://[user:password@]host[:port]", shown, "correct the URL"))
-    user, password = (unquote(text) if text is not None else None for text in (parts.username, parts.password))
-    return Address(parts.hostname, port, user, password)
 
 
 def template(device: str, broker_url: str) -> bytes:

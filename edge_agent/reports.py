@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from edge_agent import clock
-from edge_agent.config import Config, broker_address
+from edge_agent.config import Config
 from edge_agent.deployment import Deployment
 from edge_agent.hosting import Host
 from edge_agent.layout import Root
@@ -16,7 +16,7 @@ from edge_agent.link.mqtt import Link, Retained
 from edge_agent.link.spool import Spool
 from edge_agent.monitor import machine
 from edge_agent.status import Status
-from firmware_profiles import VERSION, wire
+from firmware_profiles import VERSION, broker_url, wire
 from firmware_profiles.wire import RuntimeInUse
 
 
@@ -38,7 +38,7 @@ class Reporter:
         self._link = link
         self._host = host
         self._spool = spool
-        address = broker_address(config.broker.url, "broker.url")
+        address = broker_url.parse(config.broker.url, "broker.url")
         self._broker = f"{address.host}:{address.port}"
 
     def info(self) -> Retained:

@@ -20,7 +20,7 @@ from edge_agent.link.mqtt import Hooks, Link
 from edge_agent.link.spool import open_spool
 from edge_agent.outbox import Outbox
 from edge_agent.reports import Reporter
-from firmware_profiles import VERSION
+from firmware_profiles import VERSION, broker_url
 
 _STATUS_S = 1.0
 _FIRST_TELEMETRY_S = 5.0
@@ -37,7 +37,7 @@ def wire_up(root: Root) -> Supervisor:
     configuration = config.load(root.config)
     deployment = read_slot(root.active)
     spool = open_spool(root.spool, int(configuration.spool.max_mb * 1e6))
-    address = config.broker_address(configuration.broker.url, str(root.config))
+    address = broker_url.parse(configuration.broker.url, str(root.config))
     device = configuration.device
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"))
     outbox = Outbox(device, spool, link)

@@ -17,27 +17,14 @@ import msgspec
 from edge_agent import config
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
-from firmware_profiles import atomic, profile
+from firmware_profiles import atomic, broker_url, profile
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import BundleError, InputError, Problem, UnavailableError
+from firmware_profiles.installation import Installed
 from firmware_profiles.manifest import Manifest
 from firmware_profiles.words import NAME_PATTERN
 
 _SECRET_MODE = 0o600
-
-
-class Installed(msgspec.Struct, frozen=True):
-    """What `install --json` prints.
-
-    Attributes:
-        changed: whether another deployment is active now than before.
-    """
-
-    deployment: str
-    version: str
-    slot: str
-    device: str
-    changed: bool
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -89,7 +76,7 @@ def check_fits(of: Manifest, path: Path) -> None:
 def _configuration(root: Root, device: str | None, broker: str | None) -> bytes | None:
     """The first configuration; None where there is one already, which is then left alone."""
     if broker is not None:
-        config.broker_address(broker, "--broker")
+        broker_url.parse(broker, "--broker")
     if device is not None and not re.match(NAME_PATTERN, device):
         step = "use lower-case letters, digits, dots and dashes"
         raise InputError(Problem("--device-id", "a name of at most 64 characters", repr(device), step))

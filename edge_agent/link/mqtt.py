@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge_agent.config import Address
+from firmware_profiles.broker_url import Address
 
 IN_FLIGHT = 20
 """paho is fastest with few in flight: 12,000 messages a second with 20, 5,000 with 1,000."""
