@@ -99,7 +99,7 @@ def test_repeats_and_gaps_are_told(broker: Broker) -> None:
         assert watch.wait_for("prediction")["repeated"] is True
         assert watch.wait_for("prediction")["missing"] == 2
         summary = watch.wait_for("summary")
-        assert (summary["predictions"], summary["duplicates"], summary["missing"]) == (3, 1, 2)
+        assert (summary["received"], summary["duplicates"], summary["missing"]) == (3, 1, 2)
         assert watch.process.wait(WAIT_S) == 0
 
 
