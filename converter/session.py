@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import msgspec
-
 from converter import macs
 from converter.formats import base
 from converter.protocol import REQUEST, Declined, Export, Exported, Failed, Rejected, Reply, encode
@@ -35,7 +33,7 @@ def serve(path: Path, source_format: SourceFormat, requests: Iterable[bytes], re
         model = base.load(path, source_format)
         say(model.describe())
     except InputError as error:
-        say(Rejected([tuple(problem) for problem in error.problems]))
+        say(Rejected([(*problem,) for problem in error.problems]))
         return
     except ImportError as error:
         say(Failed(f"{error.name or error} is not installed; install the extra convert"))
@@ -79,7 +77,7 @@ def main() -> None:
     path, source_format = sys.argv[1:]
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(Path(path), msgspec.convert(source_format, cast("type[SourceFormat]", SourceFormat)), sys.stdin.buffer, replies)
+    serve(Path(path), cast(SourceFormat, source_format), sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

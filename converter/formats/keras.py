@@ -144,7 +144,7 @@ def _load_saved_model(path: Path) -> TensorFlowModel:
     outputs = [Port(name, _sizes(results[name].shape), results[name].dtype.name) for name in sorted(results)]
     only = _only(path, inputs)
 
-    def call(x: Any, keep: Any = model) -> list[Any]:  # noqa: ARG001  # a signature does not keep its variables alive
+    def call(x: Any, keep: Any = model) -> list[Any]:  # a signature does not keep its variables alive
         answers = signature(**{only.name: x})
         return [answers[port.name] for port in outputs]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package more
 
 from converter.formats.base import damaged
 from converter.passes import stable_names
@@ -23,7 +23,7 @@ _RAISED_OPSET = 17
 _QUANTIZED_OPERATORS = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear"}
 
 
-def load(path: Path, source_format: SourceFormat) -> OnnxModel:  # noqa: ARG001  # every format is loaded alike
+def load(path: Path, source_format: SourceFormat) -> OnnxModel:
     """See `base.load`."""
     try:
         model = onnx.load(path)

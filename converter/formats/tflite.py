@@ -16,7 +16,7 @@ from firmware_profiles.manifest import Tensor
 from firmware_profiles.words import Precision
 
 
-def load(path: Path, source_format: SourceFormat) -> TfliteModel:  # noqa: ARG001  # every format is loaded alike
+def load(path: Path, source_format: SourceFormat) -> TfliteModel:
     """See `base.load`."""
     interpreter = _open(path)
     if len(interpreter.get_input_details()) != 1:

@@ -42,8 +42,6 @@ def to_int8(source: Path, signature: str, input_name: str, calibration: Path) ->
     work = quantizer.Quantizer(str(source))
     work.add_static_config(**_EVERYTHING, activation_num_bits=8, weight_num_bits=8)
     for edge in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
-        work.update_quantization_recipe(
-            regex=".*", operation_name=edge, algorithm_key=AlgorithmName.NO_QUANTIZE
-        )
+        work.update_quantization_recipe(regex=".*", operation_name=edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
     items = [{input_name: item[np.newaxis]} for item in np.load(calibration)["t0"]]
     return bytes(work.quantize(work.calibrate({signature: items})).quantized_model)

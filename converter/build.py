@@ -1,0 +1,190 @@
+"""Candidates: every recipe exported once, packed as a draft bundle, and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from converter import pack, scoring
+from converter.candidate import READERS, Candidate, Cost, Model, Row
+from converter.evaluate import Agent
+from converter.exporting import Session
+from converter.fitting import Fitted
+from converter.progress import Progress
+from converter.project import Project
+from converter.protocol import Export, Exported
+from converter.recipes import Recipe
+from firmware_profiles.errors import GodwitError, InputError, Problem, UnavailableError
+from firmware_profiles.evaluation import Evaluation
+
+COST_RUNS = 200
+
+
+class Workshop(NamedTuple):
+    """What every step of one conversion works with.
+
+    Attributes:
+        folder: temporary; gone when the conversion ends.
+        jobs: how many candidates are evaluated at once; never while latency is measured.
+    """
+
+    project: Project
+    agent: Agent
+    progress: Progress
+    folder: Path
+    jobs: int
+
+
+class Draft(NamedTuple):
+    """An exported candidate as a bundle that can be measured."""
+
+    model: Model
+    bundle: Path
+
+
+class Evaluated(NamedTuple):
+    """An evaluation, and the runtime that it was made on."""
+
+    row: Row
+    evaluation: Evaluation
+
+
+class Built(NamedTuple):
+    """A candidate, its draft if it was exported, and its evaluation if that went well."""
+
+    candidate: Candidate
+    draft: Draft | None = None
+    evaluated: Evaluated | None = None
+
+
+def build(
+    shop: Workshop,
+    session: Session,
+    fitted: Fitted,
+    recipes: Sequence[Recipe],
+    declined: dict[str, str],
+    calibration: Path,
+) -> list[Built]:
+    """Export and evaluate `recipes`; the first is the yardstick. Exports go on while others are evaluated.
+
+    Raises:
+        InputError: the evaluation data does not fit the model.
+        GodwitError: the yardstick itself could not be exported or evaluated.
+    """
+    exports: list[tuple[Candidate, Draft | None]] = []
+    futures: list[Future[Evaluated] | None] = []
+    executor = ThreadPoolExecutor(shop.jobs)
+    try:
+        for recipe in recipes:
+            shop.progress(f"exporting {recipe.name}")
+            exports.append(_export(shop, session, fitted, recipe, declined.get(recipe.name, ""), calibration))
+            draft = exports[-1][1]
+            futures.append(executor.submit(_evaluate, shop, recipe, draft) if draft else None)
+        shop.progress("evaluating")
+        reference = _reference(exports[0][0], futures[0])
+        return [
+            _scored(shop.project, reference, candidate, draft, future)
+            for (candidate, draft), future in zip(exports, futures, strict=True)
+        ]
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def with_cost(shop: Workshop, built: Built, rows: Sequence[Row]) -> Built:
+    """The candidate with its latency and memory on each of `rows` that it runs on; one process at a time."""
+    assert built.draft is not None
+    costs = []
+    for row in rows:
+        try:
+            evaluation = shop.agent.evaluate(built.draft.bundle, row, runs=COST_RUNS)
+        except GodwitError:
+            continue  # a runtime that does not run it here has no figure; the proof says why
+        costs.append(_cost(row, evaluation))
+    return built._replace(candidate=msgspec.structs.replace(built.candidate, costs=costs))
+
+
+def _export(
+    shop: Workshop, session: Session, fitted: Fitted, recipe: Recipe, declined: str, calibration: Path
+) -> tuple[Candidate, Draft | None]:
+    candidate = Candidate(
+        recipe=recipe.name,
+        title=recipe.title,
+        format=recipe.format,
+        precision=recipe.precision,
+        activations=recipe.activations,
+        outcome="declined",
+        reason=declined,
+    )
+    if declined:
+        return candidate, None
+    target = shop.folder / recipe.file
+    reply = session.export(Export(recipe.name, fitted.shape, str(calibration), str(target)))
+    if not isinstance(reply, Exported):
+        outcome = type(reply).__name__.lower()
+        return msgspec.structs.replace(candidate, outcome=outcome, reason=reply.reason), None
+    size, multiply_adds = target.stat().st_size, reply.multiply_adds
+    candidate = msgspec.structs.replace(candidate, outcome="measured", size_bytes=size, multiply_adds=multiply_adds)
+    model = Model(target, reply.inputs, reply.outputs)
+    draft = target.with_suffix(".draft.godwit")
+    entry = pack.entry(fitted.entry, candidate, model, [], "")
+    pack.write(draft, shop.project, shop.project.profiles[0], entry, {entry.file: target.read_bytes()})
+    return candidate, Draft(model, draft)
+
+
+def _evaluate(shop: Workshop, recipe: Recipe, draft: Draft) -> Evaluated:
+    """On the first of the format's readers that can load it."""
+    *others, last = READERS[recipe.format]
+    for row in others:
+        try:
+            return Evaluated(row, shop.agent.evaluate(draft.bundle, row, data=shop.project.evaluation))
+        except UnavailableError:
+            continue
+    return Evaluated(last, shop.agent.evaluate(draft.bundle, last, data=shop.project.evaluation))
+
+
+def _reference(candidate: Candidate, future: Future[Evaluated] | None) -> Evaluation:
+    if future is None:
+        step = "see the message, or bring the model in another format"
+        raise GodwitError(Problem(candidate.recipe, "the model as it came, to compare with", candidate.reason, step))
+    return future.result().evaluation
+
+
+def _scored(
+    project: Project,
+    reference: Evaluation,
+    candidate: Candidate,
+    draft: Draft | None,
+    future: Future[Evaluated] | None,
+) -> Built:
+    if future is None:
+        return Built(candidate)
+    try:
+        evaluated = future.result()
+    except InputError:
+        raise
+    except GodwitError as error:
+        reason = "; ".join(problem.found for problem in error.problems)
+        return Built(msgspec.structs.replace(candidate, outcome="failed", reason=reason))
+    score = scoring.compare(project.file.model.task, reference, evaluated.evaluation)
+    scored = msgspec.structs.replace(
+        candidate, score=score.score, agreement_percent=score.agreement_percent, drop_points=score.drop_points
+    )
+    return Built(scored, draft, evaluated)
+
+
+def _cost(row: Row, evaluation: Evaluation) -> Cost:
+    return Cost(
+        runtime=row.runtime,
+        delegate=row.delegate,
+        version=evaluation.runtime.version,
+        threads=evaluation.threads,
+        runs=evaluation.latency.runs,
+        p50_ms=evaluation.latency.p50_ms,
+        p95_ms=evaluation.latency.p95_ms,
+        load_ms=evaluation.load_ms,
+        peak_rss_mb=round(evaluation.peak_rss_bytes / (1 << 20), 1),
+    )

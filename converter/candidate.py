@@ -1,0 +1,99 @@
+"""A candidate: one recipe applied to one model, and what was found out about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from converter.recipes import Symmetry
+from firmware_profiles.manifest import Tensor
+from firmware_profiles.words import DelegateName, ModelFormat, Precision, RecipeName, RuntimeName
+
+
+class Row(NamedTuple):
+    """A runtime and delegate."""
+
+    runtime: RuntimeName
+    delegate: DelegateName
+
+    def __str__(self) -> str:
+        return f"{self.runtime}/{self.delegate}"
+
+
+READERS: dict[ModelFormat, tuple[Row, ...]] = {
+    "tflite": (Row("litert", "xnnpack"), Row("litert", "none")),
+    "onnx": (Row("onnx", "cpu"),),
+}
+"""What accuracy is measured on, here: the first that loads the model."""
+
+RUNTIMES_OF_FORMAT: dict[ModelFormat, tuple[RuntimeName, ...]] = {
+    "tflite": ("litert", "tflite"),
+    "onnx": ("onnx",),
+    "null": ("null",),
+}
+
+
+class Model(NamedTuple):
+    """The exported file of a candidate."""
+
+    file: Path
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What a candidate costs on one runtime of the machine that converts.
+
+    Attributes:
+        runtime, delegate, version: what ran it.
+        p50_ms, p95_ms: of one inference, tensor in, tensor out.
+        peak_rss_mb: of the whole evaluating process.
+    """
+
+    runtime: RuntimeName
+    delegate: DelegateName
+    version: str
+    threads: int
+    runs: int
+    p50_ms: float
+    p95_ms: float
+    load_ms: float
+    peak_rss_mb: float
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the report.
+
+    Attributes:
+        outcome: measured; declined: there is no route, which is no fault; failed: a tool failed.
+        reason: why it was declined or failed.
+        activations: symmetry of quantized activations; None where they stay float.
+        size_bytes: of the model file as loaded.
+        multiply_adds: of one inference.
+        score: the metric's value; None without labels.
+        agreement_percent: share of items with the same class as float; None for a regression.
+        drop_points: what is lost against float (`yardstick` in the report says how); None if not
+            measured.
+        costs: on the machine that converts, one entry a runtime; empty where the goal was missed.
+    """
+
+    recipe: RecipeName
+    title: str
+    format: ModelFormat
+    precision: Precision
+    activations: Symmetry | None
+    outcome: Literal["measured", "declined", "failed"]
+    reason: str = ""
+    size_bytes: int = 0
+    multiply_adds: int = 0
+    score: float | None = None
+    agreement_percent: float | None = None
+    drop_points: float | None = None
+    costs: list[Cost] = []
+
+    def cost_on(self, rows: list[Row]) -> Cost | None:
+        """What it costs on the first of the rows that it was measured on."""
+        by_row = {Row(cost.runtime, cost.delegate): cost for cost in self.costs}
+        return next((by_row[row] for row in rows if row in by_row), None)

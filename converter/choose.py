@@ -1,0 +1,179 @@
+"""Which candidate a profile gets, and why each of the others did not. Pure functions.
+
+A profile that is this machine is decided by what was measured here. For any other the profile's own
+rules decide, since figures of this machine mislead (a Pi 4 has no dot product, TensorRT wants
+symmetric int8): the order of its runtimes, the precisions that each accelerates, size, multiply-adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from converter.candidate import RUNTIMES_OF_FORMAT, Candidate, Row
+from firmware_profiles.profile import Profile, RuntimeRow
+
+Optimise = Literal["latency", "size"]
+_MB = 1 << 20
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One candidate's place for one profile.
+
+    Attributes:
+        reason: why it was chosen, or in one phrase why it was not.
+    """
+
+    recipe: str
+    chosen: bool
+    reason: str
+
+
+class _Step(NamedTuple):
+    """One comparison: the smaller key wins; `phrase(winner, loser)` tells the loser why."""
+
+    key: Callable[[Candidate], float]
+    phrase: Callable[[Candidate, Candidate], str]
+    praise: Callable[[Candidate], str]
+
+
+def choose(
+    profile: Profile, candidates: Sequence[Candidate], max_drop_points: float, optimise: Optimise, *, measured: bool
+) -> list[Verdict]:
+    """Verdicts on all the candidates, the chosen one first if there is any.
+
+    Args:
+        measured: the profile is this machine, so that what was measured here decides.
+    """
+    faults = [(each, _fault(profile, each, max_drop_points, measured=measured)) for each in candidates]
+    fit = [each for each, fault in faults if not fault]
+    steps = _measured_steps(profile, optimise) if measured else _rule_steps(profile, optimise)
+    fit.sort(key=lambda each: [step.key(each) for step in steps])
+    verdicts = [Verdict(each.recipe, False, _why_lost(fit[0], each, steps)) for each in fit[1:]]
+    if fit:
+        verdicts.insert(0, Verdict(fit[0].recipe, True, _why_won(fit, steps)))
+    return verdicts + [Verdict(each.recipe, False, fault) for each, fault in faults if fault]
+
+
+def rows_for(profile: Profile, candidate: Candidate) -> list[RuntimeRow]:
+    """The profile's runtime rows that can take the candidate's format, in its order."""
+    return [row for row in profile.runtimes if row.runtime in RUNTIMES_OF_FORMAT[candidate.format]]
+
+
+def places(profile: Profile, candidate: Candidate) -> list[Row]:
+    """The same as plain rows."""
+    return [Row(row.runtime, row.delegate) for row in rows_for(profile, candidate)]
+
+
+def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, *, measured: bool) -> str:
+    """Why the candidate cannot be used at all; empty if it can."""
+    if candidate.outcome != "measured" or candidate.drop_points is None:
+        return f"{candidate.outcome}: {candidate.reason}"
+    if candidate.drop_points > max_drop_points:
+        return f"loses {candidate.drop_points:.2f} points, at most {max_drop_points:g} may be lost"
+    limits = profile.limits
+    if candidate.size_bytes > limits.model_mb * _MB:
+        return f"{candidate.size_bytes / _MB:.1f} MB, the profile takes at most {limits.model_mb:g} MB"
+    if not rows_for(profile, candidate):
+        return f"no runtime of the profile takes {candidate.format}"
+    if not measured:
+        return ""
+    cost = candidate.cost_on(places(profile, candidate))
+    if cost is None:
+        return "none of the profile's runtimes ran it here"
+    if cost.p95_ms > limits.p95_ms:
+        return f"p95 of {cost.p95_ms:.3g} ms, the profile allows {limits.p95_ms:g} ms"
+    if cost.peak_rss_mb > limits.peak_rss_mb:
+        return f"peak memory of {cost.peak_rss_mb:.0f} MB, the profile allows {limits.peak_rss_mb:g} MB"
+    return ""
+
+
+def _measured_steps(profile: Profile, optimise: Optimise) -> list[_Step]:
+    def p50_ms(candidate: Candidate) -> float:
+        cost = candidate.cost_on(places(profile, candidate))
+        assert cost is not None
+        return cost.p50_ms
+
+    latency = _Step(
+        p50_ms,
+        lambda winner, loser: f"slower: p50 of {p50_ms(loser):.3g} ms against {p50_ms(winner):.3g} ms",
+        lambda winner: f"fastest here: p50 of {p50_ms(winner):.3g} ms",
+    )
+    return [latency, _SIZE] if optimise == "latency" else [_SIZE, latency]
+
+
+def _rule_steps(profile: Profile, optimise: Optimise) -> list[_Step]:
+    def first(candidate: Candidate) -> RuntimeRow:
+        return rows_for(profile, candidate)[0]
+
+    def row_rank(candidate: Candidate) -> int:
+        return profile.runtimes.index(first(candidate))
+
+    def told(candidate: Candidate) -> str:
+        return f"{first(candidate).runtime}/{first(candidate).delegate}"
+
+    order = _Step(
+        row_rank,
+        lambda winner, loser: f"runs on {told(loser)}, which the profile lists after {told(winner)}",
+        lambda winner: f"runs on {told(winner)}, the first runtime of the profile",
+    )
+    speed = _Step(
+        lambda candidate: _acceleration_rank(first(candidate), candidate),
+        lambda winner, loser: _slower_by_rule(first(loser), winner, loser),
+        lambda winner: f"{told(winner)} accelerates {winner.precision}",
+    )
+    rules = [order, speed, _SIZE, _MULTIPLY_ADDS]
+    return rules if optimise == "latency" else [_SIZE, order, speed, _MULTIPLY_ADDS]
+
+
+def _acceleration_rank(row: RuntimeRow, candidate: Candidate) -> int:
+    """Place in the row's list; what it does not accelerate comes after all that it does."""
+    if _wrong_symmetry(row, candidate) or candidate.precision not in row.accelerates:
+        return len(row.accelerates)
+    return row.accelerates.index(candidate.precision)
+
+
+def _wrong_symmetry(row: RuntimeRow, candidate: Candidate) -> bool:
+    return row.activations == "symmetric" and candidate.activations == "asymmetric"
+
+
+def _slower_by_rule(row: RuntimeRow, winner: Candidate, loser: Candidate) -> str:
+    where = f"{row.runtime}/{row.delegate}"
+    if _wrong_symmetry(row, loser):
+        return f"{where} accelerates {loser.precision} with symmetric activations only, these are asymmetric"
+    if loser.precision not in row.accelerates:
+        return f"{where} does not accelerate {loser.precision}"
+    return f"{where} accelerates {winner.precision} more than {loser.precision}"
+
+
+_SIZE = _Step(
+    lambda candidate: candidate.size_bytes,
+    lambda winner, loser: f"larger: {_kb(loser)} against {_kb(winner)}",
+    lambda winner: f"smallest: {_kb(winner)}",
+)
+_MULTIPLY_ADDS = _Step(
+    lambda candidate: candidate.multiply_adds,
+    lambda winner, loser: f"{loser.multiply_adds:,} multiply-adds against {winner.multiply_adds:,}",
+    lambda winner: f"fewest multiply-adds: {winner.multiply_adds:,}",
+)
+
+
+def _kb(candidate: Candidate) -> str:
+    return f"{candidate.size_bytes / 1e3:,.1f} kB"
+
+
+def _why_lost(winner: Candidate, loser: Candidate, steps: Sequence[_Step]) -> str:
+    for step in steps:
+        if step.key(loser) != step.key(winner):
+            return step.phrase(winner, loser)
+    return "equal in everything that decides; listed later"
+
+
+def _why_won(fit: Sequence[Candidate], steps: Sequence[_Step]) -> str:
+    """What set it apart from the runner-up."""
+    if len(fit) == 1:
+        return "the only one that meets the goal and the profile's limits"
+    deciding = next((step for step in steps if step.key(fit[0]) != step.key(fit[1])), steps[0])
+    return deciding.praise(fit[0])

@@ -1,0 +1,99 @@
+"""`godwit convert`, `init`, `inspect` and `verify`: parse, call one function, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_JSON_HELP = "Print one JSON document."
+
+
+@click.command()
+@click.argument("project", type=click.Path(path_type=Path), default=Path())
+@click.option("--target", "targets", multiple=True, metavar="P", help="Profile, instead of the project's; repeatable.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: build/godwit beside the project.")
+@click.option("--max-drop", type=click.FloatRange(0, 100), metavar="PTS", help="Largest loss of accuracy, in points.")
+@click.option("--recipe", metavar="NAME", help="Try this one only.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Evaluations at once.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+def convert(
+    project: Path,
+    targets: tuple[str, ...],
+    out: Path | None,
+    max_drop: float | None,
+    recipe: str | None,
+    jobs: int,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Turn a trained model into one proven bundle a device.
+
+    PROJECT is a godwit.toml or the folder of one (default: here).
+
+    \b
+    godwit convert
+    godwit convert examples/digits --target raspberry-pi-5 --max-drop 0.5
+    """
+    from converter import outcome, pipeline, plan, report, table
+    from converter import project as projects
+    from converter.progress import Progress
+
+    loaded = projects.load(project, targets, max_drop)
+    planned = plan.make(loaded, recipe)
+    if dry_run:
+        click.echo("\n".join(plan.describe(loaded, planned)))
+        return
+    folder = out or loaded.path.parent / "build" / "godwit"
+    result = pipeline.convert(loaded, planned, folder, jobs, Progress())
+    paths = outcome.write(result, folder)
+    if as_json:
+        click.echo(report.encode(result).decode(), nl=False)
+    else:
+        table.show(result)
+        click.echo("\n".join(str(path) for path in paths))
+    outcome.check(result, paths)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, metavar="D", help=".npz, .csv or image folder.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("godwit.toml"), show_default=True)
+def init(model: Path, data: Path, output: Path) -> None:
+    """Write a first godwit.toml for a trained model.
+
+    \b
+    godwit init model.keras --data evaluation.npz
+    """
+    from converter import starter
+
+    starter.write(model, data, output)
+    click.echo(f"{output}: written; read it through, then: godwit convert {output}")
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
+def inspect(bundle: Path, as_json: bool) -> None:
+    """Show what a bundle holds.
+
+    \b
+    godwit inspect digits-1.0.0-raspberry-pi-5.godwit
+    """
+    from converter import inspection
+
+    click.echo(inspection.as_json(bundle) if as_json else inspection.as_text(bundle), nl=False)
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+def verify(bundle: Path) -> None:
+    """Check that a bundle is whole and unchanged, and that its model gives its golden answers here.
+
+    \b
+    godwit verify digits-1.0.0-linux-x86_64.godwit
+    """
+    from converter import inspection
+
+    click.echo(inspection.verify(bundle))

@@ -1,0 +1,114 @@
+"""The bundle of each profile, with its evidence beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from converter import choose, pack, report
+from converter.build import Built, Workshop
+from converter.choose import Verdict
+from converter.proof import Proven, Prover
+from converter.report import Evidence, LeftOut, ProfileReport
+from firmware_profiles import atomic, manifest
+from firmware_profiles.bundle import Bundle
+from firmware_profiles.evaluation import Machine
+from firmware_profiles.profile import Profile
+
+
+class Delivery(NamedTuple):
+    """What the bundles of one conversion have in common.
+
+    Attributes:
+        out: where they go; made when the first is written.
+        entry: the manifest's, before any recipe.
+    """
+
+    out: Path
+    entry: manifest.Model
+    yardstick: str
+    items: int
+    machine: Machine
+    made_at: datetime
+
+
+def deliver(
+    shop: Workshop,
+    prover: Prover,
+    delivery: Delivery,
+    profile: Profile,
+    built: Sequence[Built],
+    verdicts: list[Verdict],
+    *,
+    measured_here: bool,
+) -> ProfileReport:
+    """Prove the chosen candidate on the profile's runtimes and write its bundle, or say why there is none."""
+    if not verdicts or not verdicts[0].chosen:
+        return _without(profile, verdicts, measured_here, "no candidate meets the goal and the profile's limits")
+    winner = next(each for each in built if each.candidate.recipe == verdicts[0].recipe)
+    proven = [prover.prove(winner, row) for row in choose.places(profile, winner.candidate)]
+    left_out = [LeftOut(each.row.runtime, each.row.delegate, each.reason) for each in proven if not each.claim]
+    if len(left_out) == len(proven):
+        reasons = "; ".join(f"{each.row}: {each.reason}" for each in proven)
+        return _without(profile, verdicts, measured_here, f"none of its runtimes could be proved here ({reasons})")
+    path = _write(shop, prover, delivery, profile, winner, proven)
+    with Bundle(path) as bundle:
+        sha256 = bundle.sha256
+    _write_evidence(path, delivery, profile, winner, sha256, measured_here)
+    return ProfileReport(
+        profile=profile.name,
+        title=profile.title,
+        measured_here=measured_here,
+        chosen=winner.candidate.recipe,
+        verdicts=verdicts,
+        bundle=str(path),
+        bundle_sha256=sha256,
+        bundle_bytes=path.stat().st_size,
+        claims=[each.claim for each in proven if each.claim],
+        left_out=left_out,
+    )
+
+
+def _write(
+    shop: Workshop, prover: Prover, delivery: Delivery, profile: Profile, winner: Built, proven: Sequence[Proven]
+) -> Path:
+    assert winner.draft is not None
+    claims = [each.claim for each in proven if each.claim]
+    entry = pack.entry(delivery.entry, winner.candidate, winner.draft.model, claims, pack.GOLDEN)
+    members = {
+        entry.file: winner.draft.model.file.read_bytes(),
+        pack.GOLDEN: prover.vectors(winner).content,
+        pack.CARD: pack.card(shop.project, profile, winner.candidate, delivery.yardstick, delivery.items),
+    }
+    delivery.out.mkdir(parents=True, exist_ok=True)
+    path = delivery.out / pack.file_name(shop.project, profile)
+    pack.write(path, shop.project, profile, entry, members)
+    return path
+
+
+def _write_evidence(
+    path: Path, delivery: Delivery, profile: Profile, winner: Built, sha256: str, measured_here: bool
+) -> None:
+    evidence = Evidence(
+        bundle_sha256=sha256,
+        profile=profile.name,
+        made_at=delivery.made_at,
+        measured_on_device=measured_here,
+        candidate=winner.candidate,
+        machine=delivery.machine,
+        tools=report.versions(),
+    )
+    atomic.write_bytes(path.with_suffix(".evidence.json"), report.encode(evidence))
+
+
+def _without(profile: Profile, verdicts: list[Verdict], measured_here: bool, problem: str) -> ProfileReport:
+    return ProfileReport(
+        profile=profile.name,
+        title=profile.title,
+        measured_here=measured_here,
+        chosen=None,
+        verdicts=verdicts,
+        problem=problem,
+    )

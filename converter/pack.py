@@ -1,0 +1,109 @@
+"""A candidate packed as a bundle: the draft that is measured, and the bundle that is shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from converter.candidate import Candidate, Model
+from converter.project import Project
+from firmware_profiles import VERSION, bundle, manifest
+from firmware_profiles.manifest import InputSpec, Limits, Manifest, RuntimeClaim, Tensor
+from firmware_profiles.profile import Profile
+
+GOLDEN = "golden.npz"
+CARD = "readme.md"
+THREADS = 1
+"""One: small models lose more by waking a second core than they gain, and latencies stay comparable."""
+
+
+def model_entry(
+    project: Project, pre: InputSpec, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> manifest.Model:
+    """The manifest's entry for the model before any recipe; enough to check data against it."""
+    table = project.file.model
+    classes = outputs[0].shape[-1] if outputs[0].shape else 0
+    labels = table.labels or [str(index) for index in range(classes)]
+    return manifest.Model(
+        name=table.name,
+        task=table.task,
+        file="",
+        format="null",
+        precision="float32",
+        recipe="",
+        inputs=list(inputs),
+        outputs=list(outputs),
+        pre=pre,
+        post=project.file.output,
+        runtimes=[],
+        labels=labels if table.task == "classification" else [],
+    )
+
+
+def entry(
+    base: manifest.Model, candidate: Candidate, model: Model, claims: Sequence[RuntimeClaim], golden: str
+) -> manifest.Model:
+    """The manifest's entry for a candidate."""
+    return msgspec.structs.replace(
+        base,
+        file=f"models/{base.name}.{candidate.format}",
+        format=candidate.format,
+        precision=candidate.precision,
+        recipe=candidate.recipe,
+        inputs=model.inputs,
+        outputs=model.outputs,
+        runtimes=list(claims),
+        golden=golden,
+        multiply_adds=candidate.multiply_adds,
+    )
+
+
+def write(path: Path, project: Project, profile: Profile, model: manifest.Model, members: dict[str, bytes]) -> None:
+    """Write the bundle of one model for one profile."""
+    limits = Limits(profile.limits.p95_ms, profile.limits.peak_rss_mb)
+    whole = Manifest(
+        name=project.file.model.name,
+        version=project.file.model.version,
+        godwit=VERSION,
+        profiles=[profile.name],
+        arch=profile.hardware.arch,
+        device_tree_model=profile.hardware.device_tree_model,
+        sensors=profile.sensors,
+        models=[model],
+        limits=limits,
+        threads=THREADS,
+    )
+    bundle.write(path, whole, members)
+
+
+def file_name(project: Project, profile: Profile) -> str:
+    """Name of the profile's bundle, as `bundle.file_name` builds it from a manifest."""
+    table = project.file.model
+    return f"{table.name}-{table.version}-{profile.name}{bundle.SUFFIX}"
+
+
+def card(project: Project, profile: Profile, candidate: Candidate, yardstick: str, items: int) -> bytes:
+    """The model card: only what is the same on every run, so that the bundle's bytes are."""
+    table = project.file.model
+    score = "" if candidate.score is None else f"- Score: {_score(table.task, candidate.score)} on {items} items\n"
+    agreement = candidate.agreement_percent
+    agrees = "" if agreement is None else f"- Same class as float: {agreement:.2f} % of {items} items\n"
+    text = (
+        f"# {table.name} {table.version}\n\n"
+        f"- Task: {table.task}\n"
+        f"- Made for: {profile.title} ({profile.name})\n"
+        f"- Recipe: {candidate.recipe} ({candidate.title})\n"
+        f"- Size: {candidate.size_bytes:,} bytes; {candidate.multiply_adds:,} multiply-adds an inference\n"
+        f"{score}{agrees}"
+        f"- Drop: {candidate.drop_points:.2f} ({yardstick})\n"
+        f"- Golden inputs: {project.file.golden.inputs}\n\n"
+        f"Made by Godwit {VERSION}. Check it with `godwit verify`.\n"
+        "Latencies lie in the evidence file beside the bundle.\n"
+    )
+    return text.encode()
+
+
+def _score(task: str, score: float) -> str:
+    return f"top-1 {100 * score:.2f} %" if task == "classification" else f"mean absolute error {score:.6g}"

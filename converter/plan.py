@@ -1,0 +1,120 @@
+"""What a conversion is going to do, decided before anything is loaded or written."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from converter.candidate import Row
+from converter.formats import base
+from converter.project import Project
+from converter.recipes import BY_NAME, RECIPES, Recipe, SourceFormat, decline, reference
+from firmware_profiles.errors import InputError, Problem, did_you_mean
+from firmware_profiles.profile import Profile, is_this_machine
+
+_PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "tflite": "tflite_runtime"}
+_HOST_DELEGATES = ("xnnpack", "cpu", "none")
+
+
+class Target(NamedTuple):
+    """What one profile will try.
+
+    Attributes:
+        recipes: that the profile asks for and the source has a route to.
+        declined: recipe → why there is no route.
+        runtimes_here: rows of the profile that should run on this machine.
+        runtimes_elsewhere: rows that cannot, so no bundle will claim them.
+    """
+
+    profile: Profile
+    measured_here: bool
+    recipes: list[Recipe]
+    declined: dict[str, str]
+    runtimes_here: list[Row]
+    runtimes_elsewhere: list[Row]
+
+
+class Plan(NamedTuple):
+    """The whole conversion.
+
+    Attributes:
+        wanted: every recipe that some profile asks for, in the order of `RECIPES`.
+    """
+
+    source_format: SourceFormat
+    targets: list[Target]
+    wanted: list[Recipe]
+
+
+def make(project: Project, only: str | None) -> Plan:
+    """Plan a conversion, of one recipe `only` if it is given.
+
+    Raises:
+        InputError: the source is of no known format, or the recipe is unknown.
+    """
+    if only is not None and only not in BY_NAME:
+        step = did_you_mean(only, BY_NAME)
+        raise InputError(Problem("--recipe", "a known recipe", repr(only), step))
+    source_format = base.detect(project.source)
+    targets = [_target(profile, source_format, only) for profile in project.profiles]
+    wanted = [recipe for recipe in RECIPES if any(_asks(target, recipe) for target in targets)]
+    return Plan(source_format, targets, wanted)
+
+
+def export_order(plan: Plan, yardstick: Recipe) -> list[Recipe]:
+    """The recipes to export: the yardstick first, since everything is compared with it."""
+    return [yardstick, *(recipe for recipe in plan.wanted if recipe != yardstick)]
+
+
+def describe(project: Project, plan: Plan) -> list[str]:
+    """The plan as lines for a person."""
+    yardstick = reference(plan.source_format, "float32").name
+    goal = project.file.goal
+    lines = [
+        f"source     {project.source} ({plan.source_format})",
+        f"goal       at most {goal.max_drop_points:g} points below {yardstick}, then the best {goal.optimise}",
+    ]
+    for target in plan.targets:
+        decides = (
+            "figures measured here" if target.measured_here else "the profile's rules (not measured on the device)"
+        )
+        lines += [
+            "",
+            f"{target.profile.name}: {target.profile.title}",
+            f"  try      {_listed(recipe.name for recipe in target.recipes)}",
+            *(f"  decline  {name}: {reason}" for name, reason in target.declined.items()),
+            f"  decides  {decides}",
+            f"  prove on {_listed(map(str, target.runtimes_here))}",
+            *([f"  not here {_listed(map(str, target.runtimes_elsewhere))}"] if target.runtimes_elsewhere else []),
+        ]
+    return lines
+
+
+def _target(profile: Profile, source_format: SourceFormat, only: str | None) -> Target:
+    asked = [BY_NAME[name] for name in profile.recipes if only in (None, name)]
+    reasons = {recipe.name: decline(recipe, source_format, "float32") for recipe in asked}
+    rows = [Row(row.runtime, row.delegate) for row in profile.runtimes]
+    here = [row for row in rows if _runs_here(row)]
+    return Target(
+        profile,
+        is_this_machine(profile),
+        [recipe for recipe in asked if not reasons[recipe.name]],
+        {str(name): reason for name, reason in reasons.items() if reason},
+        here,
+        [row for row in rows if row not in here],
+    )
+
+
+def _asks(target: Target, recipe: Recipe) -> bool:
+    return recipe in target.recipes or recipe.name in target.declined
+
+
+def _runs_here(row: Row) -> bool:
+    package = _PACKAGES.get(row.runtime)
+    installed = package is not None and importlib.util.find_spec(package) is not None
+    return installed and row.delegate in _HOST_DELEGATES
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words) or "nothing"

@@ -1,0 +1,96 @@
+"""Child processes that never outlive the work that started them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Finished(NamedTuple):
+    """How a process ended; `exit_code` is negative for a signal, None where its time was up."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: str
+
+    def ending(self, time_limit_s: float) -> str:
+        """How it ended, in words."""
+        if self.exit_code is None:
+            return f"was stopped after {time_limit_s:g} s"
+        return ended(self.exit_code)
+
+
+class Processes:
+    """Starts child processes, each in a process group of its own, and kills those left when the block ends.
+
+    Safe to use from several threads: what is started after the end is refused.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._alive: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._closed = True
+            alive = list(self._alive)
+        for process in alive:
+            self.kill(process)
+
+    def start(self, arguments: Sequence[str], stdin: int, stderr: int | IO[Any]) -> subprocess.Popen[bytes]:
+        """Start a process whose stdout is a pipe."""
+        with self._lock:
+            if self._closed:
+                raise KeyboardInterrupt
+            process = subprocess.Popen(
+                arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+            )
+            self._alive.add(process)
+        return process
+
+    def run(self, arguments: Sequence[str], time_limit_s: float) -> Finished:
+        """Run a process to its end, or kill it when its time is up."""
+        process = self.start(arguments, subprocess.DEVNULL, subprocess.PIPE)
+        try:
+            stdout, stderr = process.communicate(timeout=time_limit_s)
+            exit_code: int | None = process.returncode
+        except subprocess.TimeoutExpired:
+            self.kill(process)
+            stdout, stderr = process.communicate()
+            exit_code = None
+        finally:
+            self.forget(process)
+        return Finished(exit_code, stdout, stderr.decode(errors="replace"))
+
+    def kill(self, process: subprocess.Popen[bytes]) -> int:
+        """Kill the process with its own children; its exit code."""
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        exit_code = process.wait()
+        self.forget(process)
+        return exit_code
+
+    def forget(self, process: subprocess.Popen[bytes]) -> None:
+        """It has ended."""
+        with self._lock:
+            self._alive.discard(process)
+
+
+def ended(exit_code: int) -> str:
+    """How a process ended, in words."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    return f"died of {signal.Signals(-exit_code).name}"

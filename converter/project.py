@@ -1,0 +1,166 @@
+"""The project file `godwit.toml`: the user's side of a conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from firmware_profiles import profile as profiles
+from firmware_profiles import schema
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.manifest import InputSpec, OutputSpec
+from firmware_profiles.profile import Profile
+from firmware_profiles.words import Name, Task, Version
+
+FILE_NAME = "godwit.toml"
+MIN_GOLDEN = 16
+
+
+class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[model]`.
+
+    Attributes:
+        source: the trained model, relative to the project file.
+        labels: class names in the order of the output; "0", "1", … where there are none.
+    """
+
+    name: Name
+    version: Version
+    source: str
+    task: Task
+    labels: list[str] = []
+
+
+class DataTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[data]`: .npz (x, y), .csv or a folder of images, relative to the project file."""
+
+    calibration: str
+    evaluation: str
+
+
+class GoalTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[goal]`.
+
+    Attributes:
+        max_drop_points: largest loss of accuracy against float, in percentage points.
+    """
+
+    max_drop_points: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    optimise: Literal["latency", "size"] = "latency"
+
+
+class GoldenTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[golden]`.
+
+    Attributes:
+        inputs: where the self-test inputs come from. They travel in the bundle, so "evaluation"
+            ships items of the user's data.
+    """
+
+    inputs: Literal["synthetic", "evaluation"] = "synthetic"
+    count: Annotated[int, Meta(ge=MIN_GOLDEN, le=256)] = MIN_GOLDEN
+
+
+class TargetsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[targets]`: names of device profiles, or paths to a user's own."""
+
+    profiles: Annotated[list[str], Meta(min_length=1)]
+
+
+class ProjectFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The whole file."""
+
+    model: ModelTable
+    input: InputSpec
+    data: DataTable
+    targets: TargetsTable
+    output: OutputSpec = OutputSpec()
+    goal: GoalTable = GoalTable()
+    golden: GoldenTable = GoldenTable()
+
+
+class Project(NamedTuple):
+    """A project whose every path exists and whose every profile loads."""
+
+    path: Path
+    file: ProjectFile
+    profiles: list[Profile]
+
+    @property
+    def source(self) -> Path:
+        """The trained model."""
+        return self.path.parent / self.file.model.source
+
+    @property
+    def calibration(self) -> Path:
+        """Data that sets the ranges of quantized activations."""
+        return self.path.parent / self.file.data.calibration
+
+    @property
+    def evaluation(self) -> Path:
+        """Data that accuracy is measured on."""
+        return self.path.parent / self.file.data.evaluation
+
+
+def load(path: Path, targets: Sequence[str] = (), max_drop_points: float | None = None) -> Project:
+    """The project in the file `path`, or in the folder `path`.
+
+    Args:
+        targets, max_drop_points: replace what the file says, where given.
+
+    Raises:
+        InputError: everything that is wrong: keys, values, missing files, unknown profiles.
+    """
+    path = path / FILE_NAME if path.is_dir() else path
+    document = _overridden(schema.read_toml(path, "project"), targets, max_drop_points)
+    problems = [*_missing_files(document, path), *_unloadable_profiles(document, path)]
+    try:
+        file = schema.convert(document, ProjectFile, str(path))
+    except InputError as error:
+        raise InputError(*error.problems, *problems) from None
+    if problems:
+        raise InputError(*problems)
+    found = [profiles.load(_profile_reference(name, path)) for name in file.targets.profiles]
+    return Project(path, file, list({profile.name: profile for profile in found}.values()))
+
+
+def _overridden(document: dict[str, Any], targets: Sequence[str], max_drop_points: float | None) -> dict[str, Any]:
+    changed = dict(document)
+    if targets:
+        changed["targets"] = {"profiles": list(targets)}
+    if max_drop_points is not None:
+        changed["goal"] = {**_table(document, "goal"), "max_drop_points": max_drop_points}
+    return changed
+
+
+def _missing_files(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for table, key in (("model", "source"), ("data", "calibration"), ("data", "evaluation")):
+        value = _table(document, table).get(key)
+        if isinstance(value, str) and not (path.parent / value).exists():
+            where, found = f"{path}: {table}.{key}", f"{value!r}, which does not exist"
+            yield Problem(where, "a path relative to the project file", found, "correct the path")
+
+
+def _unloadable_profiles(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    names = _table(document, "targets").get("profiles")
+    for name in names if isinstance(names, list) else ():
+        if isinstance(name, str):
+            try:
+                profiles.load(_profile_reference(name, path))
+            except InputError as error:
+                yield from error.problems
+
+
+def _profile_reference(name: str, path: Path) -> str:
+    """A profile given by path is relative to the project file, as every path in it is."""
+    beside = path.parent / name
+    return str(beside) if name.endswith(".toml") and beside.exists() else name
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name)
+    return table if isinstance(table, Mapping) else {}

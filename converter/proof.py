@@ -1,0 +1,105 @@
+"""Golden vectors for chosen candidates, and the runtimes they may claim because they gave the same answers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from converter import golden, pack
+from converter.build import Built, Workshop
+from converter.candidate import Row
+from converter.golden import Array
+from firmware_profiles import manifest
+from firmware_profiles.errors import GodwitError
+from firmware_profiles.manifest import RuntimeClaim
+from firmware_profiles.words import Precision
+
+TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "float16": 1e-2, "int8": 8 / 255}
+"""Largest difference from the expected outputs, as a share of the outputs' range.
+
+float32: kernels sum in other orders; measured below 1e-5, and a wrong weight shows above 1e-2.
+float16: some processors compute in half precision (11 bits, 5e-4 an operation) where others do not.
+int8: eight output steps. XNNPACK, the built-in kernels and ARM's round halves differently, and an
+early step's difference grows on its way.
+"""
+
+
+class Vectors(NamedTuple):
+    """Golden vectors of one candidate.
+
+    Attributes:
+        content: of the .npz.
+        tolerance: in the outputs' own unit.
+    """
+
+    content: bytes
+    tolerance: float
+
+
+class Proven(NamedTuple):
+    """What was shown about one runtime: a claim, or the reason why there is none."""
+
+    row: Row
+    claim: RuntimeClaim | None
+    reason: str
+
+
+class Prover:
+    """Makes the vectors of a candidate once, and proves each runtime once, for however many profiles."""
+
+    def __init__(self, shop: Workshop, entry: manifest.Model, pool: Array) -> None:
+        """Args: `entry` of the model before any recipe; `pool` of raw golden inputs, [n, …]."""
+        self._shop = shop
+        self._entry = entry
+        self._pool = pool
+        self._vectors: dict[str, Vectors] = {}
+        self._proven: dict[tuple[str, Row], Proven] = {}
+
+    def vectors(self, built: Built) -> Vectors:
+        """The candidate's golden vectors, answered by the runtime that its accuracy was measured on."""
+        recipe = built.candidate.recipe
+        if recipe not in self._vectors:
+            self._vectors[recipe] = self._make(built)
+        return self._vectors[recipe]
+
+    def prove(self, built: Built, row: Row) -> Proven:
+        """Run the self-test of the candidate on `row`."""
+        key = (built.candidate.recipe, row)
+        if key not in self._proven:
+            self._proven[key] = self._selftest(built, row)
+        return self._proven[key]
+
+    def _make(self, built: Built) -> Vectors:
+        assert built.draft is not None
+        assert built.evaluated is not None
+        project, folder = self._shop.project, self._shop.folder
+        inputs, answers = folder / "pool.npz", folder / f"{built.candidate.recipe}.answers.npz"
+        np.savez(inputs, x=self._pool)
+        self._shop.agent.evaluate(built.draft.bundle, built.evaluated.row, data=inputs, outputs=answers)
+        with np.load(answers) as arrays:
+            outputs = [arrays[f"y{index}"] for index in range(len(arrays.files))]
+        tolerance = TOLERANCE[built.candidate.precision] * max(map(_span, outputs))
+        classification = project.file.model.task == "classification"
+        chosen = golden.pick(outputs[0], project.file.golden.count, tolerance, classification=classification)
+        return Vectors(golden.encode(self._pool[chosen], [output[chosen] for output in outputs]), tolerance)
+
+    def _selftest(self, built: Built, row: Row) -> Proven:
+        assert built.draft is not None
+        vectors, shop = self.vectors(built), self._shop
+        claim = RuntimeClaim(row.runtime, row.delegate, "0", vectors.tolerance)
+        entry = pack.entry(self._entry, built.candidate, built.draft.model, [claim], pack.GOLDEN)
+        members = {entry.file: built.draft.model.file.read_bytes(), pack.GOLDEN: vectors.content}
+        bundle = shop.folder / f"{built.candidate.recipe}-{row.runtime}-{row.delegate}.proof.godwit"
+        pack.write(bundle, shop.project, shop.project.profiles[0], entry, members)
+        try:
+            version = shop.agent.selftest(bundle, row).runtime.version
+        except GodwitError as error:
+            return Proven(row, None, "; ".join(problem.found for problem in error.problems))
+        return Proven(row, RuntimeClaim(row.runtime, row.delegate, version, vectors.tolerance), "")
+
+
+def _span(output: Array) -> float:
+    """Range of the answers; of a constant output its size, so that a tolerance is never 0."""
+    span = float(output.max() - output.min())
+    return span or float(np.abs(output).max()) or 1.0

@@ -1,0 +1,127 @@
+"""`report.json`: everything that one conversion found out. The schema is these structs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from datetime import datetime
+
+import msgspec
+
+from converter.candidate import Candidate
+from converter.choose import Verdict
+from firmware_profiles.evaluation import Machine
+from firmware_profiles.manifest import RuntimeClaim
+from firmware_profiles.words import DelegateName, RecipeName, RuntimeName
+
+TOOLS = (
+    "godwit",
+    "tensorflow",
+    "keras",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "numpy",
+)
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A runtime of the profile that the bundle does not claim, and why."""
+
+    runtime: RuntimeName
+    delegate: DelegateName
+    reason: str
+
+
+class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one profile got.
+
+    Attributes:
+        measured_here: this machine is such a device, so measured figures decided; otherwise the
+            profile's rules did, and latencies are not the device's.
+        chosen: recipe of the bundle; None where nothing met the goal.
+        verdicts: on every candidate, the chosen one first.
+        bundle: path of the bundle; empty where there is none.
+        claims: runtimes on which the model gave its golden answers here.
+        left_out: runtimes of the profile that could not be proved here.
+        problem: why there is no bundle; empty where there is one.
+    """
+
+    profile: str
+    title: str
+    measured_here: bool
+    chosen: RecipeName | None
+    verdicts: list[Verdict]
+    bundle: str = ""
+    bundle_sha256: str = ""
+    bundle_bytes: int = 0
+    claims: list[RuntimeClaim] = []
+    left_out: list[LeftOut] = []
+    problem: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of `godwit convert`.
+
+    Attributes:
+        yardstick: what `drop_points` of the candidates means.
+        labelled: whether the evaluation data has labels.
+        metric: top1 or mae; none without labels.
+        items: how many were evaluated.
+        reference: recipe whose answers are called float: the model as it came.
+        machine: where everything was measured.
+        tools: versions of the packages that took part.
+    """
+
+    format: int = 1
+    name: str
+    version: str
+    source: str
+    task: str
+    made_at: datetime
+    seconds: float
+    goal_max_drop_points: float
+    goal_optimise: str
+    yardstick: str
+    labelled: bool
+    metric: str
+    items: int
+    reference: RecipeName
+    candidates: list[Candidate]
+    profiles: list[ProfileReport]
+    machine: Machine
+    tools: dict[str, str]
+
+    def candidate(self, recipe: str) -> Candidate:
+        """The candidate of that recipe."""
+        return next(each for each in self.candidates if each.recipe == recipe)
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """`NAME-VERSION-PROFILE.evidence.json`: what varies from run to run, beside the bundle."""
+
+    format: int = 1
+    bundle_sha256: str
+    profile: str
+    made_at: datetime
+    measured_on_device: bool
+    candidate: Candidate
+    machine: Machine
+    tools: dict[str, str]
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the tools that take part."""
+    found = {}
+    for tool in TOOLS:
+        try:
+            found[tool] = importlib.metadata.version(tool)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def encode(document: Report | Evidence) -> bytes:
+    """Indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

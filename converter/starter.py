@@ -1,0 +1,135 @@
+"""`godwit init`: a first project file for a trained model."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from converter import fitting
+from converter.evaluate import Agent
+from converter.exporting import Session
+from converter.formats import base
+from converter.processes import Processes
+from converter.project import DataTable, ModelTable, Project, ProjectFile, TargetsTable
+from converter.protocol import Description
+from firmware_profiles import atomic
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.manifest import InputSpec
+from firmware_profiles.profile import is_this_machine, load, names
+from firmware_profiles.words import Task
+
+_TEMPLATE = """\
+# Written by `godwit init`. Read it through: what could not be known was guessed.
+
+[model]
+name = {name}
+version = "1.0.0"
+source = {source}
+task = {task}
+# labels = ["cat", "dog"]            # {classes} names, in the order of the model's output
+
+[input]
+kind = {kind}                      # pre-processing: value * scale, - mean, / std
+{image}# scale = 0.00392156862745098      # if the model was trained on values from 0 to 1
+# mean = [0.485, 0.456, 0.406]
+# std = [0.229, 0.224, 0.225]
+
+[output]
+activation = "none"                  # "softmax" if the model gives logits
+
+[data]
+calibration = {data}      # better: some hundred items of the training data
+evaluation = {data}       # data that the model has not seen{unlabelled}
+
+[goal]
+max_drop_points = 1.0
+optimise = "latency"                 # or "size"
+
+[golden]
+inputs = "synthetic"                 # "evaluation" would put items of your data into the bundle
+
+[targets]
+profiles = [{profiles}]  # more: godwit profiles
+"""
+
+
+def write(model: Path, data: Path, output: Path) -> None:
+    """Write `output` for the model, guessing from its shape and from `data`.
+
+    Raises:
+        InputError: the model or the data cannot be read or do not fit, or `output` exists.
+    """
+    if output.exists():
+        raise InputError(Problem(str(output), "no such file yet", "one", "remove it, or choose another --output"))
+    if not output.parent.is_dir():
+        raise InputError(Problem(str(output), "an existing folder", "none", "make the folder"))
+    source_format = base.detect(model)
+    with Processes() as processes, tempfile.TemporaryDirectory(prefix="godwit-init-") as folder:
+        description = Session(processes, model, source_format).describe()
+        guessed = _guess(model, data, output, description)
+        sample = Path(folder) / "sample.npz"
+        Agent(processes).tensors(fitting.fit(guessed, description).entry, data, sample, 64)
+        with np.load(sample) as arrays:
+            labelled = "y" in arrays
+    atomic.write_bytes(output, _text(guessed, description, labelled=labelled).encode())
+
+
+def _guess(model: Path, data: Path, output: Path, description: Description) -> Project:
+    """The project that the file will say."""
+    shape = description.inputs[0].shape
+    first, last = (shape[1], shape[3]) if len(shape) == 4 else (0, 0)
+    layout: Literal["nhwc", "nchw"] = "nchw" if first in (1, 3) and last not in (1, 3) else "nhwc"
+    channels = first if layout == "nchw" else last
+    image = channels in (1, 3) and _holds_images(data)
+    colour: Literal["rgb", "gray"] = "gray" if channels == 1 else "rgb"
+    spec = InputSpec("image", colour=colour, layout=layout) if image else InputSpec("tensor")
+    classes = description.outputs[0].shape[-1] if description.outputs[0].shape else 1
+    task: Task = "classification" if classes > 1 else "regression"
+    table = ModelTable(_name(model), "1.0.0", _relative(model, output), task)
+    here = [name for name in names() if is_this_machine(load(name))]
+    places = _relative(data, output)
+    file = ProjectFile(table, spec, DataTable(places, places), TargetsTable([*here, "raspberry-pi-5"]))
+    return Project(output, file, [])
+
+
+def _holds_images(data: Path) -> bool:
+    """A folder of pictures, or whole bytes in an .npz."""
+    if data.suffix != ".npz":
+        return data.is_dir()
+    try:
+        with np.load(data) as arrays:
+            return "x" in arrays and arrays["x"].dtype == np.uint8
+    except (OSError, ValueError):
+        return False
+
+
+def _text(project: Project, description: Description, *, labelled: bool) -> str:
+    file = project.file
+    spec = f'colour = "{file.input.colour}"\nlayout = "{file.input.layout}"\n' if file.input.kind == "image" else ""
+    outputs = description.outputs[0].shape
+    return _TEMPLATE.format(
+        name=json.dumps(file.model.name),
+        source=json.dumps(file.model.source),
+        task=json.dumps(file.model.task),
+        classes=outputs[-1] if outputs else 1,
+        kind=json.dumps(file.input.kind),
+        image=spec,
+        data=json.dumps(file.data.evaluation),
+        unlabelled="" if labelled else "; without labels, agreement with the float model is measured",
+        profiles=", ".join(map(json.dumps, file.targets.profiles)),
+    )
+
+
+def _name(model: Path) -> str:
+    plain = re.sub(r"[^a-z0-9_.-]+", "-", model.stem.lower()).strip("-._")
+    return plain[:64] or "model"
+
+
+def _relative(path: Path, output: Path) -> str:
+    return os.path.relpath(path, output.parent)

@@ -1,0 +1,67 @@
+"""The outcome of a conversion as tables on a terminal."""
+
+from __future__ import annotations
+
+from converter.candidate import Candidate
+from converter.report import ProfileReport, Report
+
+
+def show(report: Report) -> None:
+    """Print one table of the bundles, and one of why the other candidates lost."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=False)
+    bundles = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    heads = ("profile", "recipe", _score_head(report), "against float", "size", "p50", "p95", "proved on")
+    for index, head in enumerate(heads):
+        bundles.add_column(head, justify="right" if 2 <= index <= 6 else "left", no_wrap=index < 2)
+    for profile in report.profiles:
+        bundles.add_row(*_bundle_row(report, profile))
+    console.print(bundles)
+    console.print(f"Yardstick: {report.yardstick}; {report.items} items.", soft_wrap=True)
+    if any(not profile.measured_here for profile in report.profiles):
+        console.print(f"* measured on this machine ({report.machine.cpu}), not on the device.", soft_wrap=True)
+    console.print()
+    for profile in report.profiles:
+        _show_losers(profile)
+
+
+def _show_losers(profile: ProfileReport) -> None:
+    for verdict in profile.verdicts:
+        mark = "✓" if verdict.chosen else "✗"
+        print(f"  {profile.profile:20} {mark} {verdict.recipe:15} {verdict.reason}")
+    for left in profile.left_out:
+        print(f"  {profile.profile:20} – {left.runtime}/{left.delegate} is not claimed: {left.reason}")
+    if profile.problem:
+        print(f"  {profile.profile:20} ! no bundle: {profile.problem}")
+
+
+def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:
+    if profile.chosen is None:
+        return (profile.profile, "none", "", "", "", "", "", "")
+    candidate, star = report.candidate(profile.chosen), "" if profile.measured_here else "*"
+    cost = candidate.costs[0] if candidate.costs else None
+    times = (f"{cost.p50_ms:.3g} ms{star}", f"{cost.p95_ms:.3g} ms{star}") if cost else ("", "")
+    claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
+    drop = candidate.drop_points or 0.0
+    return (profile.profile, candidate.recipe, score(report, candidate), f"{-drop:+.2f}", kb(candidate), *times, claims)
+
+
+def _score_head(report: Report) -> str:
+    return {"top1": "top-1", "mae": "mean error", "none": "agreement"}[report.metric]
+
+
+def score(report: Report, candidate: Candidate) -> str:
+    """The candidate's score in its metric's own form."""
+    if report.metric == "top1" and candidate.score is not None:
+        return f"{100 * candidate.score:.2f} %"
+    if report.metric == "mae" and candidate.score is not None:
+        return f"{candidate.score:.5g}"
+    return "" if candidate.agreement_percent is None else f"{candidate.agreement_percent:.2f} %"
+
+
+def kb(candidate: Candidate) -> str:
+    """Size of the model file."""
+    return f"{candidate.size_bytes / 1e3:,.1f} kB"
