@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from pathlib import Path
 
 import click
@@ -71,7 +70,6 @@ def watch(broker: str, device: str | None, count: int | None, timeout: float | N
     if device is not None and not re.match(NAME_PATTERN, device):
         step = "type its device-id, or nothing for every device"
         raise InputError(Problem("--device", "the name of one device", repr(device), step))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does, with the summary
 
     def show(report: observed.Report) -> None:
         if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -77,6 +78,8 @@ def main() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run `godwit` with `arguments` (the process's own by default); return the exit code."""
+    # `kill` ends a command as Ctrl-C does, so that its own processes end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = list(sys.argv[1:] if arguments is None else arguments)
     return guarded(lambda: _run(given or ["--help"]))
 

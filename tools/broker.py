@@ -52,7 +52,7 @@ class Broker:
         config = self._folder / "mosquitto.conf"
         config.write_text(_configuration(self.port, self._folder), encoding="utf-8")
         with self._log.open("ab") as log:
-            self._process = processes.start([*self._command, "-c", config], log)
+            self._process = processes.start([*self._command, "-c", config], log, subprocess.STDOUT)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not _listens(self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:

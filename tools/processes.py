@@ -13,19 +13,30 @@ from typing import IO
 _STOP_TIMEOUT_S = 10.0
 
 
-def start(argv: Sequence[str | Path], stdout: IO[bytes], stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    argv: Sequence[str | Path], stdout: IO[bytes] | int | None = None, stderr: IO[bytes] | int | None = None
+) -> subprocess.Popen[bytes]:
     """Start `argv` in a session of its own, told to end (SIGTERM) when this process dies.
 
     A session of its own, so that Ctrl-C reaches this process alone and the order of stopping is
-    ours. Without `stderr`, both streams go to `stdout`.
+    ours.
     """
     return subprocess.Popen(
         ["setpriv", "--pdeathsig", "TERM", *map(str, argv)],  # noqa: S607  # from util-linux, everywhere on Debian
         stdin=subprocess.DEVNULL,
         stdout=stdout,
-        stderr=stderr or subprocess.STDOUT,
+        stderr=stderr,
         start_new_session=True,
     )
+
+
+def run(argv: Sequence[str | Path], stdout: IO[bytes] | None = None, stderr: IO[bytes] | None = None) -> int:
+    """Run `argv` to its end, which Ctrl-C here brings early; return its exit status."""
+    process = start(argv, stdout, stderr)
+    try:
+        return process.wait()
+    finally:
+        stop(process)
 
 
 def stop(process: subprocess.Popen[bytes], signal_number: int = signal.SIGTERM) -> int:

@@ -1,0 +1,43 @@
+"""The demo's arithmetic: what was received against what was replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Score(NamedTuple):
+    """Counts of inputs, matched by their identity (source, position).
+
+    Attributes:
+        produced: items of the replayed file.
+        received: of them, how many have a prediction.
+        duplicated: deliveries beyond the first for an input; `repeats` of them bear the identity of
+            a message that came before, so that a receiver drops them.
+        accuracy: share of the received ones whose best class is the file's label.
+    """
+
+    produced: int
+    received: int
+    lost: int
+    duplicated: int
+    repeats: int
+    accuracy: float
+
+
+def score(source: str, labels: Sequence[int], predictions: Sequence[dict[str, Any]]) -> Score:
+    """Match `predictions`, documents of `godwit watch --json`, with the labels of the file in its order."""
+    answers: dict[int, int] = {}
+    deliveries = repeats = 0
+    for line in predictions:
+        answered = line["message"]["input"]
+        if answered["source"] != source or not 0 <= answered["position"] < len(labels):
+            continue
+        deliveries += 1
+        repeats += line["repeated"]
+        answers.setdefault(answered["position"], line["message"]["result"]["top"][0]["index"])
+    right = sum(labels[position] == index for position, index in answers.items())
+    received = len(answers)
+    return Score(
+        len(labels), received, len(labels) - received, deliveries - received, repeats, right / max(1, received)
+    )
