@@ -122,9 +122,11 @@ def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:
         step = "call it once before saving"
         raise InputError(Problem(str(path), "a model that knows its input's shape", "one that was never called", step))
     inputs = [Port(_plain(tensor.name), _sizes(tensor.shape), tensor.dtype) for tensor in model.inputs]
+    # A Sequential has no names of its own for its outputs.
+    names = getattr(model, "output_names", None) or [model.layers[-1].name]
     outputs = [
         Port(_plain(name), _sizes(tensor.shape), tensor.dtype)
-        for name, tensor in zip(model.output_names, model.outputs, strict=True)
+        for name, tensor in zip(names, model.outputs, strict=True)
     ]
     return TensorFlowModel(lambda x: tf.nest.flatten(model(x, training=False)), _only(path, inputs), _distinct(outputs))
 
