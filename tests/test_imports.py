@@ -14,7 +14,13 @@ ROOT = Path(__file__).parent.parent
 PEERS = {"converter", "fleet", "edge_agent"}
 PACKAGES = {*PEERS, "firmware_profiles", "godwit"}
 TRAINING = {"tensorflow", "keras", "tf_keras", "tf2onnx", "torch"}
-CONTRACTS_MAY = {*sys.stdlib_module_names, "firmware_profiles", "msgspec", "tomli"}
+CONTRACTS_MAY = {
+    *sys.stdlib_module_names,
+    "firmware_profiles",
+    "msgspec",
+    "tomli",
+    "tomllib",
+}  # tomllib: new in Python 3.11
 HEAVY = {"numpy", "ai_edge_litert", "onnxruntime", "tflite_runtime", "PIL", "click", "tensorflow"}
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import shutil
 import subprocess
+import zipfile
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from firmware_profiles import bundle
+from firmware_profiles import bundle, canonical_zip
 from firmware_profiles.bundle import Bundle
+from firmware_profiles.canonical_zip import Member
 from firmware_profiles.manifest import Manifest
 
 MEMBER_NAMES = st.from_regex(
@@ -81,6 +85,15 @@ def test_the_same_content_is_the_same_bytes(tmp_path: Path, pets: Manifest, memb
     bundle.write(first, pets, members)
     bundle.write(second, pets, dict(reversed(members.items())))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_form_never_changes() -> None:
+    member = Member("a.txt", 3, zlib.crc32(b"abc"), lambda: [b"abc"])
+    raw = b"".join(canonical_zip.stream([member]))
+    (info,) = zipfile.ZipFile(io.BytesIO(raw)).infolist()
+    assert (info.date_time, info.external_attr >> 16, info.extra) == ((1980, 1, 1, 0, 0, 0), 0o100644, b"")
+    # Written down once: another digest means that every bundle there is would be refused.
+    assert hashlib.sha256(raw).hexdigest() == "a9ec00742a75c018e0a16761294dfb32c94f19fe467a216275c4f3458ecf54f2"
 
 
 def test_the_manifest_names_every_member_with_its_hash(

@@ -90,6 +90,11 @@ def test_more_bytes_are_refused(packed: Path, before: bool) -> None:
     refusal(packed)
 
 
+def test_a_bundle_twice_in_one_file_is_refused(packed: Path) -> None:
+    packed.write_bytes(packed.read_bytes() * 2)
+    assert "expected the end of the bundle, found more bytes" in refusal(packed)
+
+
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     assert refusal(tmp_path / "no.godwit").endswith(
         "expected a bundle, found no such file or directory; check the path"

@@ -130,6 +130,17 @@ def test_this_machine_is_no_raspberry_pi_and_no_phone() -> None:
         assert [n for n in profile.names() if profile.is_this_machine(profile.load(n))] == ["linux-x86_64"]
 
 
+@pytest.mark.parametrize(("agent", "expected"), [("service", True), ("container", False), ("none", False)])
+def test_figures_of_this_machine_are_those_of_a_service_on_its_architecture(
+    tmp_path: Path, agent: str, expected: bool
+) -> None:
+    text = (profile.DATA / "linux-x86_64.toml").read_text(encoding="utf-8")
+    path = tmp_path / "here.toml"
+    here = text.replace('arch = "x86_64"', f'arch = "{profile.userland_arch()}"')
+    path.write_text(here.replace('agent = "service"', f'agent = "{agent}"'), encoding="utf-8")
+    assert profile.is_this_machine(profile.load(str(path))) is expected
+
+
 def test_a_profile_is_immutable() -> None:
     device: Profile = profile.load("linux-x86_64")
     with pytest.raises(AttributeError):
