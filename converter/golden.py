@@ -40,12 +40,16 @@ def synthetic(items: Array, *, image: bool) -> Array:
     return (np.rint(pool) if items.dtype.kind in "iu" else pool).astype(items.dtype)
 
 
-def pick(outputs: Array, count: int, tolerance: float, *, classification: bool) -> list[int]:
+def pick(outputs: Array, unrest: Array, count: int, tolerance: float, *, classification: bool) -> list[int]:
     """`count` indices into a pool whose answers are `outputs` [n, …], sorted.
 
     For a classification: of every class in turn the one with the clearest lead, so that many classes
-    appear and no answer is so close that another processor's rounding could turn it. Otherwise
-    evenly over the range of the answers.
+    appear; and none that is so close, or so restless, that another processor's rounding could turn
+    it, unless there are too few others. Otherwise evenly over the range of the answers.
+
+    Args:
+        unrest: how far the answers of several sets of kernels lie apart, [n].
+        tolerance: of the answers, in their own unit.
     """
     flat = outputs.reshape(len(outputs), -1).astype(np.float64)
     if not classification or flat.shape[1] < 2:
@@ -53,11 +57,11 @@ def pick(outputs: Array, count: int, tolerance: float, *, classification: bool) 
         return sorted(int(order[place]) for place in np.linspace(0, len(order) - 1, count).round().astype(int))
     second, first = np.partition(flat, -2, axis=1)[:, -2:].T
     lead, classes = first - second, flat.argmax(axis=1)
+    doubtful = (lead <= 2 * tolerance) | (2 * unrest > tolerance)
     turn = np.zeros(len(flat), int)
     for label in np.unique(classes):
         members = np.flatnonzero(classes == label)
-        turn[members[np.argsort(-lead[members], kind="stable")]] = np.arange(len(members))
-    doubtful = lead <= 2 * tolerance
+        turn[members[np.lexsort((-lead[members], doubtful[members]))]] = np.arange(len(members))
     return sorted(int(index) for index in np.lexsort((-lead, turn, doubtful))[:count])
 
 
