@@ -8,14 +8,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := converter edge_agent firmware_profiles fleet godwit
 SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml')
-DEVICE_READY := build/agent-venv/.ready build/tflite-venv/.ready
 
 # Start-up time is measured, and without .pyc files it is another one.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo check test test-system bench docs constraints clean
 
-setup: .venv/.ready $(DEVICE_READY)
+setup: .venv/.ready build/agent-venv/.ready build/tflite-venv/.ready
 	@$(BIN)/python -m tools.mosquitto > /dev/null
 
 .venv/.ready: pyproject.toml $(wildcard constraints/*.txt) tools/environment.py
@@ -26,7 +25,7 @@ build/%-venv/.ready: .venv/.ready $(SHIPPED)
 	@$(BIN)/python -m tools.environment $*
 	@mkdir -p $(@D) && touch $@
 
-demo: setup
+demo: .venv/.ready build/agent-venv/.ready
 	@$(BIN)/python -m tools.demo
 
 check: .venv/.ready

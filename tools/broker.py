@@ -53,19 +53,25 @@ class Broker:
         config.write_text(_configuration(self.port, self._folder), encoding="utf-8")
         with self._log.open("ab") as log:
             self._process = processes.start([*self._command, "-c", config], log, subprocess.STDOUT)
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while not _listens(self.port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() or ["an empty log"]
-                raise UnavailableError(Problem("mosquitto", "a broker that listens", lines[-1], f"see {self._log}"))
-            time.sleep(_POLL_S)
+        try:
+            self._wait_until_it_listens(self._process)
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop it by SIGTERM, which makes it save its sessions and queues."""
         if self._process is not None:
             processes.stop(self._process)
             self._process = None
+
+    def _wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not _listens(self.port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() or ["an empty log"]
+                raise UnavailableError(Problem("mosquitto", "a broker that listens", lines[-1], f"see {self._log}"))
+            time.sleep(_POLL_S)
 
     @property
     def _log(self) -> Path:

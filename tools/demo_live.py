@@ -50,12 +50,22 @@ class Live(NamedTuple):
 class Demo:
     """One live run. `run` starts everything, and nothing is left when it ends, however it ends."""
 
-    def __init__(self, folder: Path, root: Path, broker: Broker, produced: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        root: Path,
+        broker: Broker,
+        produced: int,
+        say: Callable[[str], None],
+        received: Callable[[int], None],
+    ) -> None:
+        """Replay `produced` items; `say` takes remarks, `received` the count of answered inputs."""
         self._folder = folder
         self._root = root
         self._broker = broker
         self._produced = produced
         self._say = say
+        self._received = received
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
         self._predictions: list[dict[str, Any]] = []
         self._inputs: set[tuple[str, int]] = set()
@@ -126,6 +136,7 @@ class Demo:
             self._predictions.append(line)
             answered = line["message"]["input"]
             self._inputs.add((answered["source"], answered["position"]))
+            self._received(len(self._inputs))
         elif line["kind"] == "event" and line["message"]["severity"] != "info":
             self._say(f"event: {line['message']['name']}: {line['message']['text']}")
         return line

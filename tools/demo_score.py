@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tools.demo_live import Live
+
 
 class Score(NamedTuple):
     """Counts of inputs, matched by their identity (source, position).
@@ -41,3 +43,28 @@ def score(source: str, labels: Sequence[int], predictions: Sequence[dict[str, An
     return Score(
         len(labels), received, len(labels) - received, deliveries - received, repeats, right / max(1, received)
     )
+
+
+def summarise(report: dict[str, Any], counted: Score, live: Live) -> dict[str, Any]:
+    """The figures of `summary.json`. A bundle not measured on its device has this machine's `p50_ms`."""
+    candidates = {each["recipe"]: each for each in report["candidates"]}
+    chosen = [(each["profile"], candidates[each["chosen"]]) for each in report["profiles"] if each["chosen"]]
+    return {
+        "profiles": [
+            {
+                "profile": name,
+                "recipe": candidate["recipe"],
+                "format": candidate["format"],
+                "accuracy": candidate["score"],
+                "float_accuracy": candidates[report["reference"]]["score"],
+                "size_bytes": candidate["size_bytes"],
+                "p50_ms": candidate["costs"][0]["p50_ms"],
+            }
+            for name, candidate in chosen
+        ],
+        "predictions": {key: getattr(counted, key) for key in ("produced", "received", "lost", "duplicated")},
+        "accuracy_over_mqtt": counted.accuracy,
+        "cold_start_ms": round(live.cold_start_ms, 1),
+        "supervisor_pss_mb": round(live.supervisor_pss_mb, 2),
+        "worker_pss_mb": round(live.worker_pss_mb, 2),
+    }
