@@ -24,7 +24,8 @@ UV = Path(sys.executable).parent / "uv"
 ENVIRONMENT = "/opt/godwit"
 TREE = "/srv/godwit"
 NOT_COPIED = shutil.ignore_patterns(".*", "build", "dist", "__pycache__")
-MOUNT_AND_ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
+# The shell stays, and is not replaced, to be the init that reaps the orphans of its namespace.
+MOUNT_AND_ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && chroot "$0" "$@"; exit $?'
 
 
 def missing() -> str:
