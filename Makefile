@@ -31,7 +31,7 @@ demo: .venv/.ready build/agent-venv/.ready
 check: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict $(PACKAGES) tools
+	$(BIN)/mypy --strict $(PACKAGES) tools bench
 	$(BIN)/python -m tools.cli_reference --check
 	$(BIN)/python -m tools.wire_reference --check
 	$(BIN)/pytest -q tests/test_imports.py
