@@ -27,7 +27,7 @@ meets the goal, 4 something outside is missing (a package, a program, a broker),
 
 def _of_click(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
     """(command line, help) of a command and everything below it."""
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=_COLUMNS, terminal_width=_COLUMNS)
+    context = command.make_context(name, [], parent, resilient_parsing=True, terminal_width=_COLUMNS)
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):
         for word in command.list_commands(context):
