@@ -169,7 +169,7 @@ EVENTS = {
     "model_refused": "a model disagrees with its golden vectors, or the bundle is damaged; it is not run",
     "runtime_fallback": "a listed runtime could not be used and the next one is",
     "worker_died": "the worker ended and will be started again",
-    "input_rejected": "an input could not be read or has the wrong shape",
+    "input_rejected": "an input could not be read, has the wrong shape, or gave no finite answer",
     "source_ended": "a source has no more inputs",
     "source_failed": "a source could not be opened or read",
     "spool_replaced": "a damaged spool was set aside and a new one begun",

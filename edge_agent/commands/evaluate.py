@@ -85,10 +85,10 @@ def _answer(pipeline: Pipeline, labelled: Labelled | None, *, keep_outputs: bool
     for index, raw in enumerate(data):
         try:
             outputs = pipeline.outputs(raw)
+            result = pipeline.postprocess(outputs[0])
         except InputError as error:
             where = f"{data.path}: item {data.names[index]}"
             raise InputError(*(problem._replace(where=where) for problem in error.problems)) from None
-        result = pipeline.postprocess(outputs[0])
         if isinstance(result, Classification):
             predicted.append(result.top[0].index)
         elif isinstance(result, Regression):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_agent.runtimes.base import Array
+from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Model
 from firmware_profiles.wire import Classification, ClassScore, Regression, Result
 
@@ -19,8 +20,15 @@ class Postprocessor:
         self._top_k = model.post.top_k
 
     def __call__(self, output: Array) -> Result:
-        """The result in `output` [1, …]."""
+        """The result in `output` [1, …].
+
+        Raises:
+            InputError: the model gave no finite answer for this input; JSON has no word for one.
+        """
         flat = np.asarray(output, np.float32).reshape(-1)
+        if not np.isfinite(flat).all():
+            step = "look at the input, or at the model"
+            raise InputError(Problem("output", "finite numbers", "a NaN or an infinity", step))
         if self._task == "regression":
             return Regression([float(value) for value in flat])
         return self._classification(softmax(flat) if self._softmax else flat)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from edge_agent import outbox
 from edge_agent.cli import run
 from edge_agent.link.spool import Spool
 from firmware_profiles.wire import Input, MessageClass
@@ -34,6 +35,7 @@ def commit(self: Spool) -> None:
     _commit(self)
 
 
+outbox._COMMIT_AFTER_S = 10.0  # so groups of 100 messages, and never right after a commit
 Spool.put, Spool.commit = put, commit  # type: ignore[method-assign]  # that is the sabotage
 
 if __name__ == "__main__":

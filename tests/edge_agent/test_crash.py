@@ -14,6 +14,7 @@ from tests.edge_agent.support import Device, Subscriber, images, null_bundle, wa
 from tools.broker import Broker
 
 ITEMS = 1600
+MID_GROUP_S = 0.06  # a group of 100 takes 125 ms
 RATE = 800  # so that every 20 ms, the time between commits, some messages are not committed yet
 KILLS = 4
 HONEST = ("-m", "edge_agent")
@@ -30,6 +31,7 @@ def replay_with_kills(tmp_path: Path, broker: Broker, program: tuple[str, ...]) 
             with device.running(program) as agent:
                 enough = ITEMS * kill // (KILLS + 1)
                 wait_until(lambda: len(subscriber.of("prediction")) >= enough, "predictions")  # noqa: B023  # called at once
+                time.sleep(MID_GROUP_S)
                 agent.send_signal(signal.SIGKILL)
                 agent.wait()
         with device.running(program):

@@ -97,6 +97,11 @@ def test_regression_is_the_values_in_c_order() -> None:
     assert result == Regression([0.0, 1.0, 2.0, 3.0])
 
 
+def test_an_answer_that_is_not_finite_is_no_answer() -> None:
+    with pytest.raises(InputError, match="NaN"):
+        Postprocessor(model())(np.array([[0.1, np.nan, 0.2]], np.float32))
+
+
 def test_npz_items_and_labels(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", x=images(5), y=np.array([0, 1, 2, 0, 1]))
     labelled = checked(open_dataset(tmp_path / "d.npz"), model())
