@@ -71,6 +71,8 @@ class Subscriber:
         lost_because = self._advance(longest_s) if self._open else self._connect()
         if self._refused:
             step = "check the user, the password and the broker's access list"
+            if "protocol" in self._refused:
+                step = "use a broker that speaks MQTT 5"
             where = f"broker {self._address.host}:{self._address.port}"
             raise UnavailableError(Problem(where, "a broker that admits us", self._refused, step))
         if lost_because:

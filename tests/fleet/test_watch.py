@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from firmware_profiles import wire
+from tools import mosquitto, processes
 from tools.broker import Broker, free_port
 
 WAIT_S = 20  # a bound for a hung test, not a measurement
@@ -156,6 +158,22 @@ def test_an_unreachable_broker_is_told_and_tried_until_the_timeout() -> None:
     _, stderr = watch.process.communicate(timeout=WAIT_S)
     assert watch.process.returncode == 4
     assert "an MQTT 5 broker, found none within 0.5 s" in stderr
+
+
+def test_a_broker_that_refuses_is_not_tried_again(tmp_path: Path) -> None:
+    port = free_port()
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\n", encoding="utf-8")
+    with (tmp_path / "log").open("wb") as log:
+        strict = processes.start([*mosquitto.command(), "-c", config], log, log)
+    try:
+        watch = Watch(f"mqtt://door:secret@127.0.0.1:{port}", "--timeout", str(WAIT_S))
+        _, stderr = watch.process.communicate(timeout=WAIT_S)
+    finally:
+        processes.stop(strict)
+    assert watch.process.returncode == 4
+    assert "expected a broker that admits us, found not authorized; check the user" in stderr
+    assert "secret" not in stderr
 
 
 @pytest.mark.parametrize(
