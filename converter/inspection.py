@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -57,7 +58,7 @@ def verify(path: Path) -> str:
         UnavailableError: no claimed runtime is here.
     """
     sha256 = inspect(path).bundle_sha256
-    with Processes() as processes:
+    with tempfile.TemporaryDirectory(prefix="godwit-verify-") as folder, Processes(Path(folder)) as processes:
         result = Agent(processes).selftest(path)
     where = f"{result.runtime.runtime}/{result.runtime.delegate} {result.runtime.version}"
     return (

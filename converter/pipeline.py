@@ -26,10 +26,11 @@ from converter.proof import Prover
 from converter.protocol import Description
 from converter.recipes import calibration_items, decline, reference
 from converter.report import ProfileReport, Report
-from firmware_profiles.errors import InputError
+from firmware_profiles.errors import InputError, Problem
 
-EVALUATION_SAMPLE = 64
-"""Items of the evaluation data that are checked before the exports begin; the rest when it is evaluated."""
+EVALUATION_SAMPLE = 192
+"""Items of the evaluation data that are checked before the exports begin, and from which golden inputs
+are picked where the project wants them from there; the rest is checked when it is evaluated."""
 
 
 class Data(NamedTuple):
@@ -46,7 +47,7 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
         InputError: the model or the data is not what it must be; nothing was written.
         GodwitError: the model could not be exported or evaluated at all.
     """
-    with Processes() as processes, tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder:
+    with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
         shop = Workshop(project, Agent(processes), progress, Path(folder), jobs)
         session = Session(processes, project.source, planned.source_format)
         progress(f"loading {project.source.name}")
@@ -54,10 +55,11 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
         fitted = fitting.fit(project, description)
         progress("checking the data")
         data = _checked_data(shop, fitted)
+        pool = _golden_pool(project, data)
         built = _candidates(shop, session, planned, description, fitted, data)
         session.close()
         built = _with_costs(shop, planned, built)
-        return _finish(shop, planned, fitted, data, built, out)
+        return _finish(shop, planned, Prover(shop, fitted.entry, pool), fitted, built, out)
 
 
 def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
@@ -111,13 +113,12 @@ def _rows_to_measure(targets: Sequence[Target], built: Built) -> list[Row]:
     return list(dict.fromkeys(rows))
 
 
-def _finish(shop: Workshop, planned: Plan, fitted: Fitted, data: Data, built: Sequence[Built], out: Path) -> Report:
+def _finish(shop: Workshop, planned: Plan, prover: Prover, fitted: Fitted, built: Sequence[Built], out: Path) -> Report:
     assert built[0].evaluated is not None
     first = built[0].evaluated.evaluation
     project, made_at = shop.project, datetime.now(timezone.utc).replace(microsecond=0)
     yardstick = scoring.yardstick(project.file.model.task, labelled=first.value is not None)
     delivery = Delivery(out, fitted.entry, yardstick, first.items, first.machine, made_at)
-    prover = Prover(shop, fitted.entry, _golden_pool(project, data))
     profiles = [_deliver(shop, prover, delivery, target, built) for target in planned.targets]
     model, goal = project.file.model, project.file.goal
     return Report(
@@ -156,6 +157,10 @@ def _golden_pool(project: Project, data: Data) -> golden.Array:
     if project.file.golden.inputs == "evaluation":
         with np.load(data.evaluation_sample) as arrays:
             items: golden.Array = arrays["x"]
+        if len(items) < project.file.golden.count:
+            where, expected = f"{project.evaluation}", f"at least {project.file.golden.count} items for golden inputs"
+            step = 'give more, or set inputs = "synthetic" in [golden]'
+            raise InputError(Problem(where, expected, str(len(items)), step))
         return items
     with np.load(data.calibration) as arrays:
         return golden.synthetic(arrays["x"], image=project.file.input.kind == "image")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class Processes:
     Safe to use from several threads: what is started after the end is refused.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Args: `folder` for their temporary files, since a killed process does not clean up."""
+        self._environment = {**os.environ, "TMPDIR": str(folder)}
         self._lock = threading.Lock()
         self._alive: set[subprocess.Popen[bytes]] = set()
         self._closed = False
@@ -55,7 +58,12 @@ class Processes:
             if self._closed:
                 raise KeyboardInterrupt
             process = subprocess.Popen(
-                arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+                arguments,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=self._environment,
+                start_new_session=True,
             )
             self._alive.add(process)
         return process

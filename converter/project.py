@@ -18,6 +18,7 @@ from firmware_profiles.words import Name, Task, Version
 
 FILE_NAME = "godwit.toml"
 MIN_GOLDEN = 16
+MAX_GOLDEN = 64
 
 
 class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -62,7 +63,7 @@ class GoldenTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     inputs: Literal["synthetic", "evaluation"] = "synthetic"
-    count: Annotated[int, Meta(ge=MIN_GOLDEN, le=256)] = MIN_GOLDEN
+    count: Annotated[int, Meta(ge=MIN_GOLDEN, le=MAX_GOLDEN)] = MIN_GOLDEN
 
 
 class TargetsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

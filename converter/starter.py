@@ -70,7 +70,7 @@ def write(model: Path, data: Path, output: Path) -> None:
     if not output.parent.is_dir():
         raise InputError(Problem(str(output), "an existing folder", "none", "make the folder"))
     source_format = base.detect(model)
-    with Processes() as processes, tempfile.TemporaryDirectory(prefix="godwit-init-") as folder:
+    with tempfile.TemporaryDirectory(prefix="godwit-init-") as folder, Processes(Path(folder)) as processes:
         description = Session(processes, model, source_format).describe()
         guessed = _guess(model, data, output, description)
         sample = Path(folder) / "sample.npz"

@@ -14,7 +14,7 @@ def show(report: Report) -> None:
 
     console = Console(highlight=False, soft_wrap=False)
     bundles = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    heads = ("profile", "recipe", _score_head(report), "against float", "size", "p50", "p95", "proved on")
+    heads = ("profile", "recipe", score_head(report), "against float", "size", "p50", "p95", "proved on")
     for index, head in enumerate(heads):
         bundles.add_column(head, justify="right" if 2 <= index <= 6 else "left", no_wrap=index < 2)
     for profile in report.profiles:
@@ -46,10 +46,19 @@ def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:
     times = (f"{cost.p50_ms:.3g} ms{star}", f"{cost.p95_ms:.3g} ms{star}") if cost else ("", "")
     claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
     drop = candidate.drop_points or 0.0
-    return (profile.profile, candidate.recipe, score(report, candidate), f"{-drop:+.2f}", kb(candidate), *times, claims)
+    return (
+        profile.profile,
+        candidate.recipe,
+        score(report, candidate),
+        f"{-drop + 0.0:+.2f}",
+        kb(candidate),
+        *times,
+        claims,
+    )
 
 
-def _score_head(report: Report) -> str:
+def score_head(report: Report) -> str:
+    """Name of the score."""
     return {"top1": "top-1", "mae": "mean error", "none": "agreement"}[report.metric]
 
 
