@@ -52,8 +52,9 @@ def load(deployment: Deployment, model: Model) -> Vectors:
 def check(pipeline: Pipeline, deployment: Deployment, tolerance: float) -> float:
     """Run the golden inputs and compare.
 
-    Every output must be within `tolerance` of the expected one, in the output's own unit; and the
-    best class must be the same, unless the expected best two are closer than both may have moved.
+    Every output must be within `tolerance` of the expected one, in the output's own unit. That makes
+    the best class the same too wherever the expected best two are more than twice the tolerance
+    apart, and the converter picks such inputs.
 
     Returns:
         The largest absolute difference seen.
@@ -72,8 +73,6 @@ def check(pipeline: Pipeline, deployment: Deployment, tolerance: float) -> float
             if not difference <= tolerance:  # NaN must fail too
                 raise _refused(pipeline, f"outputs within {tolerance:g}", f"golden input {index} off by {difference:g}")
             largest = max(largest, difference)
-        if model.task == "classification" and _other_class(outputs[0], vectors.outputs[0][index], tolerance):
-            raise _refused(pipeline, "the expected class", f"another one for golden input {index}")
     return largest
 
 
@@ -83,14 +82,6 @@ def _difference(output: Array, expected: Array) -> float:
     if not expected.size:
         return 0.0
     return float(np.abs(output.astype(np.float64).ravel() - expected.astype(np.float64).ravel()).max())
-
-
-def _other_class(output: Array, expected: Array, tolerance: float) -> bool:
-    scores = expected.ravel()
-    if scores.size < 2 or int(output.argmax()) == int(scores.argmax()):
-        return False
-    second, first = np.partition(scores, -2)[-2:]
-    return bool(first - second > 2 * tolerance)
 
 
 def _refused(pipeline: Pipeline, expected: str, found: str) -> RefusedError:

@@ -59,6 +59,12 @@ class Broker:
             self.stop()
             raise
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it by SIGTERM, which makes it save its sessions and queues."""
         if self._process is not None:

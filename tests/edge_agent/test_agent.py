@@ -76,6 +76,19 @@ def test_the_broker_goes_away_and_nothing_is_lost(tmp_path: Path, broker: Broker
         wait_until(lambda: device.status()["spool_messages"] == 0, "an empty spool")
 
 
+def test_what_was_in_flight_when_the_broker_died_is_sent_again(tmp_path: Path, broker: Broker) -> None:
+    device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
+    device.replay(data(tmp_path, 200), rate=400)
+    with device.running():
+        wait_until(lambda: device.status().get("connected", False), "the connection")
+        os.kill(broker.pid, signal.SIGSTOP)
+        wait_until(lambda: device.status()["predictions"] == 200, "more than the window holds")
+        os.kill(broker.pid, signal.SIGKILL)
+        broker.stop()
+        broker.start()
+        wait_until(lambda: device.status()["spool_messages"] == 0, "an empty spool")
+
+
 def test_an_unreachable_broker_at_the_start_is_no_error(tmp_path: Path, broker: Broker) -> None:
     broker.stop()
     device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
@@ -261,7 +274,9 @@ def test_no_worker_outlives_a_killed_supervisor(tmp_path: Path, broker: Broker) 
     device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
     with device.running() as process:
         wait_until(lambda: device.status().get("state") == "running", "running")
-        worker = Path(f"/proc/{device.status()['worker_pid']}")
+        pid = device.status()["worker_pid"]
+        worker = Path(f"/proc/{pid}")
         assert worker.exists()
+        os.kill(pid, signal.SIGSTOP)  # as if it hung: it cannot notice by itself
         process.send_signal(signal.SIGKILL)
         wait_until(lambda: not worker.exists(), "the worker's end")

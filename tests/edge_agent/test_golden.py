@@ -16,8 +16,8 @@ from tests.edge_agent.support import MODELS, agent, manifest, model, write_bundl
 FLOAT = (MODELS / "tiny-float32.tflite").read_bytes()
 
 
-def corrupted(content: bytes) -> bytes:
-    """The model with the weights of its convolution negated; still a valid model."""
+def corrupted(content: bytes, factor: float = -1) -> bytes:
+    """The model with the weights of its convolution multiplied; still a valid model."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content)
@@ -25,7 +25,7 @@ def corrupted(content: bytes) -> bytes:
     tensors = [entry["index"] for entry in interpreter.get_tensor_details() if tuple(entry["shape"]) == (4, 3, 3, 1)]
     weights = interpreter.get_tensor(tensors[0])
     assert content.count(weights.tobytes()) == 1
-    return content.replace(weights.tobytes(), (-weights).tobytes())
+    return content.replace(weights.tobytes(), (weights * np.float32(factor)).tobytes())
 
 
 def test_the_corrupted_model_still_loads(tmp_path: Path) -> None:
@@ -49,6 +49,13 @@ def test_a_repacked_model_with_right_hashes_and_wrong_weights_is_refused(command
     assert done.returncode == 5
     assert "golden input 0" in done.stderr
     assert done.stdout == ""
+
+
+def test_answers_a_little_off_with_the_same_class_are_refused_too(tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "b.godwit", content=corrupted(FLOAT, 1.01), golden_from=FLOAT)
+    done = agent("selftest", path)
+    assert done.returncode == 5
+    assert "off by 0.00" in done.stderr
 
 
 def test_the_tolerance_is_what_decides(tmp_path: Path) -> None:
