@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -75,7 +76,8 @@ class Session:
             self._processes.kill(self._process)
             for pipe in (self._process.stdin, self._process.stdout):
                 assert pipe is not None
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # a request that it died before reading
+                    pipe.close()
         self._process = None
         self._pending = b""
 

@@ -80,7 +80,7 @@ def encode(inputs: Array, outputs: Sequence[Array]) -> bytes:
 def _tensor(random: np.random.Generator, index: int, mean: Array, spread: Array, low: float, high: float) -> Array:
     """A draw around the features' means: its strength and smoothness vary from input to input."""
     noise = random.normal(size=mean.shape)
-    for _ in range(index % 4):  # neighbours along the first axis (time, mostly) go together
+    for _ in range(index % 4 if mean.ndim > 1 else 0):  # neighbours along the first axis (time, mostly) go together
         noise = (noise + np.roll(noise, 1, axis=0)) / np.sqrt(2)
     common = random.normal()
     strength = (0.5, 1.0, 1.5, 2.5)[index // 4 % 4]

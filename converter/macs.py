@@ -42,7 +42,7 @@ def of_onnx(path: Path) -> int:
     """Multiply-adds of an .onnx file with fixed shapes."""
     import onnx
 
-    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path), data_prop=True).graph
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.output, *graph.value_info):
         shapes[value.name] = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]

@@ -69,10 +69,16 @@ def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:
 
 def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:
     """Inputs and outputs of an exported file, every size known."""
-    model = onnx.shape_inference.infer_shapes(onnx.load(path))
-    inputs, outputs = map(_port, _graph_inputs(model)), map(_port, model.graph.output)
-    as_tensors = [[Tensor(port.name, port.shape, port.dtype) for port in ports] for ports in (inputs, outputs)]
-    return as_tensors[0], as_tensors[1]
+    model = onnx.shape_inference.infer_shapes(onnx.load(path), data_prop=True)
+    inputs, outputs = map(_fixed, _graph_inputs(model)), map(_fixed, model.graph.output)
+    return list(inputs), list(outputs)
+
+
+def _fixed(value: Any) -> Tensor:
+    port = _port(value)
+    if not all(port.shape):
+        raise ValueError(f"the shape of {port.name} is not fixed: {port.shape}")
+    return Tensor(port.name, port.shape, port.dtype)
 
 
 def _with_shape(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
@@ -88,7 +94,7 @@ def _with_shape(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
     del copy.graph.value_info[:]
     for output in copy.graph.output:
         output.type.tensor_type.ClearField("shape")
-    return onnx.shape_inference.infer_shapes(copy)
+    return onnx.shape_inference.infer_shapes(copy, data_prop=True)
 
 
 def _graph_inputs(model: onnx.ModelProto) -> list[Any]:

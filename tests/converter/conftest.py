@@ -1,0 +1,97 @@
+"""Small real projects, and the front door called in this process; what it starts is real."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from converter.report import Report
+from godwit import cli
+
+ROOT = Path(__file__).parent.parent.parent
+MODELS = ROOT / "tests" / "edge_agent" / "models"
+DATA = ROOT.parent / "shared" / "data"
+
+TINY_MULTIPLY_ADDS = 4 * 4 * 4 * 9 + 64 * 64 + 64 * 3
+"""4 filters of 3 × 3 × 1 at 4 × 4 places, then 64 → 64 and 64 → 3."""
+
+Godwit = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def godwit(capfd: pytest.CaptureFixture[str]) -> Godwit:
+    """`godwit(arguments…)` → exit code, stdout, stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = cli.run([str(argument) for argument in arguments])
+        told = capfd.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+def images(count: int, seed: int = 1) -> Any:
+    """Gray images uint8 [count, 6, 6]: some dark, some light, so that the small models see different classes."""
+    random = np.random.default_rng(seed)
+    level = random.uniform(0, 200, (count, 1, 1))
+    return np.clip(level + random.normal(0, 40, (count, 6, 6)), 0, 255).astype(np.uint8)
+
+
+def tiny_project(folder: Path, source: Path = MODELS / "tiny-float32.onnx", **changes: dict[str, Any]) -> Path:
+    """A project of one of the small models, with 120 calibration and 80 labelled evaluation images.
+
+    Args:
+        changes: table → keys to replace; a value of None removes the key.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "calibration.npz", x=images(120))
+    np.savez(folder / "evaluation.npz", x=images(80, seed=2), y=np.arange(80) % 3)
+    document: dict[str, dict[str, Any]] = {
+        "model": {"name": "tiny", "version": "1.0.0", "source": str(source), "task": "classification"},
+        "input": {"kind": "image", "colour": "gray", "scale": 1 / 255},
+        "data": {"calibration": "calibration.npz", "evaluation": "evaluation.npz"},
+        "goal": {"max_drop_points": 5.0},
+        "targets": {"profiles": ["linux-x86_64"]},
+    }
+    for table, keys in changes.items():
+        merged = {**document.get(table, {}), **keys}
+        document[table] = {key: value for key, value in merged.items() if value is not None}
+    path = folder / "godwit.toml"
+    path.write_text(_toml(document), encoding="utf-8")
+    return path
+
+
+def _toml(document: dict[str, dict[str, Any]]) -> str:
+    lines = []
+    for table, keys in document.items():
+        lines.append(f"[{table}]")
+        lines += [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+def report(text: str) -> Report:
+    """What `convert --json` printed."""
+    return msgspec.json.decode(text, type=Report)
+
+
+def alive(pid: int) -> bool:
+    """Running: neither gone nor a zombie that nobody waits for."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+    """Until it holds; the limit is only there so that a failing test ends."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)

@@ -1,0 +1,157 @@
+"""The choice is pure: candidates and a profile in, verdicts out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converter.candidate import Candidate, Cost, Row
+from converter.choose import choose
+from converter.recipes import RECIPES
+from firmware_profiles import profile as profiles
+from firmware_profiles.profile import Profile
+
+X86 = profiles.load("linux-x86_64")
+JETSON = profiles.load("jetson-orin-nano")
+PI5 = profiles.load("raspberry-pi-5")
+LITERT, ORT = Row("litert", "xnnpack"), Row("onnx", "cpu")
+
+
+def cost(row: Row, p50_ms: float, **changes: float) -> Cost:
+    values: dict[str, Any] = {"p95_ms": p50_ms * 1.2, "load_ms": 1.0, "peak_rss_mb": 60.0, **changes}
+    return Cost(row.runtime, row.delegate, "1.0", 1, 200, p50_ms, **values)
+
+
+def candidates(drop: float = 0.0, **p50_ms: float) -> list[Candidate]:
+    """One of every recipe; sizes as real ones relate."""
+    sizes = {"tflite-float32": 320, "tflite-float16": 170, "tflite-int8": 98, "onnx-float32": 322, "onnx-int8": 115}
+    made = []
+    for recipe in RECIPES:
+        row = LITERT if recipe.format == "tflite" else ORT
+        made.append(
+            Candidate(
+                recipe=recipe.name,
+                title=recipe.title,
+                format=recipe.format,
+                precision=recipe.precision,
+                activations=recipe.activations,
+                outcome="measured",
+                size_bytes=sizes[recipe.name] * 1000,
+                multiply_adds=1000,
+                score=0.9,
+                agreement_percent=99.0,
+                drop_points=drop,
+                costs=[cost(row, p50_ms.get(recipe.name.replace("-", "_"), 1.0))],
+            )
+        )
+    return made
+
+
+def changed(those: list[Candidate], recipe: str, **values: Any) -> list[Candidate]:
+    return [msgspec.structs.replace(each, **values) if each.recipe == recipe else each for each in those]
+
+
+def winner(profile: Profile, those: list[Candidate], optimise: Any = "latency", *, measured: bool = False) -> str:
+    verdicts = choose(profile, those, 1.0, optimise, measured=measured)
+    return verdicts[0].recipe if verdicts[0].chosen else ""
+
+
+def reason(profile: Profile, those: list[Candidate], recipe: str, *, measured: bool = False) -> str:
+    verdicts = choose(profile, those, 1.0, "latency", measured=measured)
+    return next(verdict.reason for verdict in verdicts if verdict.recipe == recipe)
+
+
+def test_on_this_machine_the_fastest_wins_though_the_rules_would_take_another() -> None:
+    those = candidates(tflite_int8=2.0, onnx_float32=0.5)
+    assert winner(X86, those, measured=True) == "onnx-float32"
+    assert winner(X86, those, measured=False) == "tflite-int8"
+    assert reason(X86, those, "tflite-int8", measured=True) == "slower: p50 of 2 ms against 0.5 ms"
+
+
+def test_the_goal_size_takes_the_smallest() -> None:
+    assert winner(X86, candidates(onnx_float32=0.1), "size", measured=True) == "tflite-int8"
+    assert winner(JETSON, candidates(), "size") == "tflite-int8"
+
+
+def test_elsewhere_what_was_measured_here_does_not_decide() -> None:
+    slow = candidates(tflite_int8=1000.0)
+    assert winner(PI5, slow) == "tflite-int8"
+
+
+def test_asymmetric_int8_is_not_accelerated_where_symmetric_is_wanted() -> None:
+    those = candidates()
+    assert winner(JETSON, those) == "onnx-float32"
+    assert "symmetric activations only" in reason(JETSON, those, "onnx-int8")
+    symmetric = changed(those, "onnx-int8", activations="symmetric")
+    assert winner(JETSON, symmetric) == "onnx-int8"
+
+
+def test_a_later_runtime_of_the_profile_loses() -> None:
+    assert reason(PI5, candidates(), "onnx-int8") == "runs on onnx/cpu, which the profile lists after litert/xnnpack"
+
+
+def test_size_decides_between_equals_then_multiply_adds() -> None:
+    those = changed(candidates(), "tflite-float16", precision="float32", size_bytes=1000)
+    kept = [each for each in those if each.recipe in ("tflite-float16", "tflite-float32")]
+    assert winner(PI5, kept) == "tflite-float16"
+    equal = changed(changed(kept, "tflite-float32", size_bytes=1000), "tflite-float16", multiply_adds=1001)
+    assert winner(PI5, equal) == "tflite-float32"
+    assert reason(PI5, equal, "tflite-float16") == "1,001 multiply-adds against 1,000"
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"drop_points": 1.01}, "loses 1.01 points"),
+        ({"size_bytes": 600 << 20}, "takes at most 500 MB"),
+        ({"outcome": "failed", "reason": "it crashed", "drop_points": None}, "failed: it crashed"),
+        ({"outcome": "declined", "reason": "no route", "drop_points": None}, "declined: no route"),
+        ({"costs": []}, "none of the profile's runtimes ran it here"),
+        ({"costs": [cost(LITERT, 1.0, p95_ms=201.0)]}, "the profile allows 200 ms"),
+        ({"costs": [cost(LITERT, 1.0, peak_rss_mb=1025.0)]}, "the profile allows 1024 MB"),
+    ],
+)
+def test_what_may_not_be_used_says_why(values: dict[str, Any], told: str) -> None:
+    those = changed(candidates(tflite_int8=0.1), "tflite-int8", **values)
+    assert winner(X86, those, measured=True) != "tflite-int8"
+    assert told in reason(X86, those, "tflite-int8", measured=True)
+
+
+def test_exactly_the_goal_passes() -> None:
+    assert winner(X86, candidates(drop=1.0), measured=True)
+
+
+def test_nothing_that_meets_the_goal_means_no_winner() -> None:
+    verdicts = choose(X86, candidates(drop=1.5), 1.0, "latency", measured=True)
+    assert not any(verdict.chosen for verdict in verdicts)
+    assert len(verdicts) == len(RECIPES)
+
+
+@given(
+    drops=st.lists(st.floats(-2, 3), min_size=5, max_size=5),
+    times_ms=st.lists(st.floats(0.01, 300), min_size=5, max_size=5),
+    measured=st.booleans(),
+)
+def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
+    drops: list[float], times_ms: list[float], *, measured: bool
+) -> None:
+    those = [
+        msgspec.structs.replace(each, drop_points=drop, costs=[cost(LITERT if each.format == "tflite" else ORT, time)])
+        for each, drop, time in zip(candidates(), drops, times_ms, strict=True)
+    ]
+    verdicts = choose(X86, those, 1.0, "latency", measured=measured)
+    assert sorted(verdict.recipe for verdict in verdicts) == sorted(recipe.name for recipe in RECIPES)
+    assert all(verdict.reason for verdict in verdicts)
+    assert sum(verdict.chosen for verdict in verdicts) <= 1
+    by_name = {each.recipe: each for each in those}
+    if verdicts[0].chosen:
+        best = by_name[verdicts[0].recipe]
+        assert best.drop_points is not None
+        assert best.drop_points <= 1.0
+        if measured:
+            fit = [each for each in those if (each.drop_points or 0) <= 1.0 and each.costs[0].p95_ms <= 200]
+            assert best.costs[0].p50_ms == min(each.costs[0].p50_ms for each in fit)
