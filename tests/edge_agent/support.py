@@ -167,14 +167,19 @@ class Device:
 
 
 class Subscriber:
-    """A client that is subscribed to everything, and forgets nothing while the broker is away."""
+    """A client that is subscribed to everything, and forgets nothing while the broker is away.
+
+    Attributes:
+        subscribed: set while it is.
+    """
 
     def __init__(self, port: int) -> None:
         self._messages: list[tuple[str, Any]] = []
-        self._subscribed = threading.Event()
+        self.subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, "test-subscriber", protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_connect = self._on_connect
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_subscribe = lambda *_: self.subscribed.set()
+        self._client.on_disconnect = lambda *_: self.subscribed.clear()
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(1, 1)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
@@ -183,7 +188,7 @@ class Subscriber:
 
     def __enter__(self) -> Subscriber:
         self._client.loop_start()
-        assert self._subscribed.wait(TIMEOUT_S)
+        assert self.subscribed.wait(TIMEOUT_S)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -78,15 +78,19 @@ def test_the_broker_goes_away_and_nothing_is_lost(tmp_path: Path, broker: Broker
 
 def test_what_was_in_flight_when_the_broker_died_is_sent_again(tmp_path: Path, broker: Broker) -> None:
     device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
-    device.replay(data(tmp_path, 200), rate=400)
-    with device.running():
-        wait_until(lambda: device.status().get("connected", False), "the connection")
+    device.replay(data(tmp_path, 200), rate=150)
+    with Subscriber(broker.port) as subscriber, device.running() as process:
+        wait_until(lambda: bool(subscriber.of("prediction")), "the first prediction")
         os.kill(broker.pid, signal.SIGSTOP)
         wait_until(lambda: device.status()["predictions"] == 200, "more than the window holds")
+        process.send_signal(signal.SIGSTOP)  # until the subscriber is there again
         os.kill(broker.pid, signal.SIGKILL)
         broker.stop()
+        wait_until(lambda: not subscriber.subscribed.is_set(), "the end of the subscription")
         broker.start()
-        wait_until(lambda: device.status()["spool_messages"] == 0, "an empty spool")
+        wait_until(subscriber.subscribed.is_set, "a new subscription")
+        process.send_signal(signal.SIGCONT)
+        wait_until(lambda: len(set(positions(subscriber))) == 200, "every prediction")
 
 
 def test_an_unreachable_broker_at_the_start_is_no_error(tmp_path: Path, broker: Broker) -> None:
