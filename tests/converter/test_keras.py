@@ -1,0 +1,96 @@
+"""Keras and SavedModel sources: exports that answer as the model does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from converter.exporting import Session
+from converter.formats import base
+from converter.processes import Processes
+from converter.protocol import Export, Exported
+from converter.recipes import RECIPES
+from firmware_profiles.errors import InputError
+
+FORMATS = {"keras": "model.keras", "h5": "model.h5", "savedmodel": "saved_model"}
+TOLERANCE = {"float32": 1e-5, "float16": 2e-3, "int8": 4 / 255}
+"""Of a softmax, against Keras: float32 by the order of sums, the others by their own steps."""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keras")
+    maker = Path(__file__).with_name("make_keras.py")
+    subprocess.run([sys.executable, str(maker), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    with Processes(tmp_path) as started:
+        yield started
+
+
+@pytest.mark.parametrize("source_format", FORMATS)
+def test_every_export_answers_as_keras_does(
+    models: Path, tmp_path: Path, processes: Processes, source_format: str
+) -> None:
+    source = models / FORMATS[source_format]
+    assert base.detect(source) == source_format
+    session = Session(processes, source, base.detect(source))
+    described = session.describe()
+    assert described.inputs[0].shape == [0, 8, 8, 3]
+    assert described.outputs[0].shape == [0, 4]
+    with np.load(models / "answers.npz") as arrays:
+        x, expected = arrays["t0"], arrays["y0"]
+    for recipe in RECIPES:
+        target = tmp_path / recipe.file
+        reply = session.export(Export(recipe.name, [1, 8, 8, 3], str(models / "answers.npz"), str(target)))
+        assert isinstance(reply, Exported), (recipe.name, reply)
+        assert reply.multiply_adds == 64 * 8 * 27 + 8 * 4
+        assert reply.inputs[0].shape == [1, 8, 8, 3]
+        answers = _answers(target, x)
+        assert np.abs(answers - expected).max() < TOLERANCE[recipe.precision], recipe.name
+
+
+def _answers(file: Path, x: Any) -> Any:
+    if file.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return np.concatenate([session.run(None, {name: item[np.newaxis]})[0] for item in x])
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(file))
+    interpreter.allocate_tensors()
+    answers = []
+    for item in x:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], item[np.newaxis])
+        interpreter.invoke()
+        answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    return np.concatenate(answers)
+
+
+@pytest.mark.parametrize("source_format", FORMATS)
+def test_a_damaged_model_is_the_users_to_mend(
+    models: Path, tmp_path: Path, processes: Processes, source_format: str
+) -> None:
+    source = tmp_path / FORMATS[source_format]
+    if source_format == "savedmodel":
+        shutil.copytree(models / "saved_model", source)
+        (source / "variables" / "variables.index").unlink()
+    else:
+        content = (models / source.name).read_bytes()
+        source.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError) as caught:
+        Session(processes, source, base.detect(source)).describe()
+    assert str(source) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
