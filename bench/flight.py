@@ -19,6 +19,7 @@ from tools import processes
 from tools.broker import Broker
 
 PYTHON = Path(__file__).parents[1] / "build" / "agent-venv" / "bin" / "python"
+AGENT = PYTHON.with_name("edge-agent")  # as installed on a device, with its .pyc files
 GLUE = Path(__file__).parent / "glue.py"
 _TIMEOUT_S = 120.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -26,7 +27,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def edge_agent(*arguments: str | Path) -> None:
     """Run one command of the agent's own environment to its end."""
-    subprocess.run([PYTHON, "-m", "edge_agent", *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([AGENT, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 class Flight(NamedTuple):
@@ -102,7 +103,7 @@ def fly(bundle: Path, data: Path, items: int) -> Flight:
         log_path = Path(folder) / "agent.log"
         with Counter(broker.port, "godwit/+/prediction/+", items) as counter, log_path.open("wb") as log:
             started_s = time.time()
-            agent = processes.start([PYTHON, "-m", "edge_agent", "run", "--root", root], log, log)
+            agent = processes.start([AGENT, "run", "--root", root], log, log)
             try:
                 assert counter.done.wait(_TIMEOUT_S), log_path.read_text(encoding="utf-8")
                 status = json.loads((root / "run" / "status.json").read_bytes())

@@ -46,7 +46,7 @@ interpreter.allocate_tensors()
 interpreter.invoke()")"
 
 rm -f "$root/run/status.json"
-"$python" -m edge_agent run --root "$root" 2> "$folder/log" &
+"$(dirname "$python")/edge-agent" run --root "$root" 2> "$folder/log" &
 agent=$!
 tries=0
 until [ "$(state)" = running ]; do

@@ -5,6 +5,8 @@ from __future__ import annotations
 from converter.candidate import Candidate
 from converter.report import ProfileReport, Report
 
+_WIDE_COLUMNS = 110
+
 
 def show(report: Report) -> None:
     """Print one table of the bundles, and one of why the other candidates lost."""
@@ -15,10 +17,11 @@ def show(report: Report) -> None:
     console = Console(highlight=False, soft_wrap=False)
     bundles = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     heads = ("profile", "recipe", score_head(report), "against float", "size", "p50", "p95", "proved on")
-    for index, head in enumerate(heads):
-        bundles.add_column(head, justify="right" if 2 <= index <= 6 else "left", no_wrap=index < 2)
+    shown = len(heads) if console.width >= _WIDE_COLUMNS else heads.index("p95")
+    for index, head in enumerate(heads[:shown]):
+        bundles.add_column(head, justify="right" if 2 <= index <= 6 else "left", no_wrap=index < 7)
     for profile in report.profiles:
-        bundles.add_row(*_bundle_row(report, profile))
+        bundles.add_row(*_bundle_row(report, profile)[:shown])
     console.print(bundles)
     console.print(f"Yardstick: {report.yardstick}; {report.items} items.", soft_wrap=True)
     if any(not profile.measured_here for profile in report.profiles):
