@@ -41,6 +41,7 @@ test: setup
 	$(BIN)/pytest -m "not system" -n 2 --dist worksteal
 
 test-system: setup
+	@$(BIN)/python -m tools.debian debootstrap
 	$(BIN)/pytest -m system
 
 bench: setup

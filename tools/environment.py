@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from firmware_profiles.errors import InputError, Problem, UnavailableError, did_you_mean, guarded
+from tools import debian
 
 _ROOT = Path(__file__).parent.parent
 _MAIN = _ROOT / ".venv"
@@ -33,7 +33,8 @@ def make_main() -> None:
         raise UnavailableError(Problem(sys.executable, "Python 3.10 to 3.13", found, step))
     if not _UV.exists():
         if importlib.util.find_spec("ensurepip") is None:
-            _install_venv_package()
+            # Debian keeps this part of the standard library in a package of its own.
+            debian.install(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv", "Python's module ensurepip")
         _run([sys.executable, "-m", "venv", str(_MAIN)])
         _run([str(_MAIN / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv>=0.7"])
     _install(_MAIN, ["--editable", ".[convert,fleet]", "--group", "dev"], "")
@@ -86,22 +87,6 @@ def _version(python: str) -> tuple[int, int]:
         return (99, 0)
     major, minor = answer.stdout.split()
     return int(major), int(minor)
-
-
-def _install_venv_package() -> None:
-    """Debian keeps the standard library's ensurepip in a package of its own."""
-    package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-    apt_get = shutil.which("apt-get")
-    sudo = [] if os.geteuid() == 0 else [shutil.which("sudo") or "", "-n"]
-    allowed = not sudo or (
-        sudo[0] and subprocess.run([*sudo, "true"], check=False, capture_output=True).returncode == 0
-    )
-    if not apt_get or not allowed:
-        step = f"type: sudo apt-get install {package}"
-        raise UnavailableError(Problem("python3", "the module ensurepip", "none", step))
-    _say(f"Python's ensurepip is missing: installing {package} by apt-get")
-    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
-        _run([*sudo, apt_get, "--quiet", "--quiet", *arguments])
 
 
 def _run(line: list[str]) -> None:
