@@ -18,7 +18,7 @@ from converter.progress import Progress
 from converter.project import Project
 from converter.protocol import Export, Exported
 from converter.recipes import Recipe
-from firmware_profiles.errors import GodwitError, InputError, Problem, UnavailableError
+from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.evaluation import Evaluation
 
 COST_RUNS = 200
@@ -164,8 +164,6 @@ def _scored(
         return Built(candidate)
     try:
         evaluated = future.result()
-    except InputError:
-        raise
     except GodwitError as error:
         reason = "; ".join(problem.found for problem in error.problems)
         return Built(msgspec.structs.replace(candidate, outcome="failed", reason=reason))

@@ -35,9 +35,8 @@ def test_few_items_leave_no_trace_of_one_of_them() -> None:
     """With a mean by pixel, one item alone would shine through every input."""
     items = np.zeros((1, 8, 8), np.uint8)
     items[0, 2, 3] = 255
-    pool = golden.synthetic(items, image=True).astype(float)
-    brightest = pool.mean(axis=0).argmax()
-    assert pool.mean(axis=0).flat[brightest] < 2 * pool.mean()
+    by_pixel = golden.synthetic(items, image=True).astype(float).mean(axis=0)
+    assert abs(by_pixel[2, 3] - np.delete(by_pixel, 2 * 8 + 3).mean()) < 20  # it would be about 60
 
 
 def test_many_classes_and_clear_leads_are_picked() -> None:
