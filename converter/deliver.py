@@ -48,7 +48,8 @@ def deliver(
     if not verdicts or not verdicts[0].chosen:
         return _without(profile, verdicts, measured_here, "no candidate meets the goal and the profile's limits")
     winner = next(each for each in built if each.candidate.recipe == verdicts[0].recipe)
-    proven = [prover.prove(winner, row) for row in choose.places(profile, winner.candidate)]
+    places = choose.places(profile, winner.candidate)
+    proven = [prover.prove(winner, row) for row in places]
     left_out = [LeftOut(each.row.runtime, each.row.delegate, each.reason) for each in proven if not each.claim]
     if len(left_out) == len(proven):
         reasons = "; ".join(f"{each.row}: {each.reason}" for each in proven)
@@ -63,6 +64,7 @@ def deliver(
         measured_here=measured_here,
         chosen=winner.candidate.recipe,
         verdicts=verdicts,
+        cost=winner.candidate.cost_on(places) or next(iter(winner.candidate.costs), None),
         bundle=str(path),
         bundle_sha256=sha256,
         bundle_bytes=path.stat().st_size,

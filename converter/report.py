@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from converter.candidate import Candidate
+from converter.candidate import Candidate, Cost
 from converter.choose import Verdict
 from firmware_profiles.evaluation import Machine
 from firmware_profiles.manifest import RuntimeClaim
@@ -42,6 +42,8 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
             profile's rules did, and latencies are not the device's.
         chosen: recipe of the bundle; None where nothing met the goal.
         verdicts: on every candidate, the chosen one first.
+        cost: of the chosen candidate here, on the first of the profile's runtimes that it was measured
+            on, else on any.
         bundle: path of the bundle; empty where there is none.
         claims: runtimes on which the model gave its golden answers here.
         left_out: runtimes of the profile that could not be proved here.
@@ -53,6 +55,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
     measured_here: bool
     chosen: RecipeName | None
     verdicts: list[Verdict]
+    cost: Cost | None = None
     bundle: str = ""
     bundle_sha256: str = ""
     bundle_bytes: int = 0

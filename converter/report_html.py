@@ -7,10 +7,10 @@ from html import escape
 from pathlib import Path
 
 from converter import report_plot
-from converter.candidate import Candidate
+from converter.candidate import Candidate, Cost
 from converter.choose import Verdict
 from converter.report import ProfileReport, Report
-from converter.table import kb, score, score_head
+from converter.table import kb, score, score_head, signed
 
 _STYLE = Path(__file__).with_name("report.css")
 
@@ -40,7 +40,7 @@ def page(report: Report) -> str:
 def _heading(report: Report) -> str:
     made = sum(1 for profile in report.profiles if profile.chosen)
     wanted = len(report.profiles)
-    counted = f"{made} bundle{'s' if made != 1 else ''}" + (f" for {wanted} profiles" if wanted != made else "")
+    counted = f"{made} of {wanted} bundles" if made != wanted else f"{made} bundle{'s' if made != 1 else ''}"
     return (
         f"<header><h1>{escape(report.name)} <small>{escape(report.version)}</small></h1>"
         f"<p>{counted} from <code>{escape(report.source)}</code>, made on {report.made_at:%d %B %Y at %H:%M} UTC"
@@ -68,7 +68,7 @@ def _bundles(report: Report) -> str:
         candidate = report.candidate(profile.chosen)
         claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
         cells = [escape(profile.profile), f"<code>{escape(profile.chosen)}</code>", *_figures(report, candidate)]
-        rows.append(_row([*cells, *_times(candidate, here=profile.measured_here), escape(claims)], numbers=(2, 7)))
+        rows.append(_row([*cells, *_times(profile.cost, here=profile.measured_here), escape(claims)], numbers=(2, 7)))
     foot = "<p class=foot>* measured on the machine that converted, not on the device.</p>"
     elsewhere = any(profile.chosen and not profile.measured_here for profile in report.profiles)
     return _table(heads, rows, numbers=(2, 7)) + (foot if elsewhere else "")
@@ -84,20 +84,26 @@ def _candidates(report: Report) -> str:
             continue
         same = "" if each.agreement_percent is None else f"{each.agreement_percent:.1f} %"
         name = f"<code>{each.recipe}</code>{' (float)' if each.recipe == report.reference else ''}"
-        cells = [name, *_figures(report, each), *_times(each, here=True), same, f"{each.multiply_adds:,}"]
+        cells = [
+            name,
+            *_figures(report, each),
+            *_times(next(iter(each.costs), None), here=True),
+            same,
+            f"{each.multiply_adds:,}",
+        ]
         rows.append(_row(cells, numbers=(1, 8)))
     return _table(heads, rows, numbers=(1, 8))
 
 
 def _figures(report: Report, candidate: Candidate) -> list[str]:
     drop = candidate.drop_points or 0.0
-    return [score(report, candidate), f"{-drop + 0.0:+.2f}", kb(candidate)]
+    return [score(report, candidate), signed(-drop), kb(candidate)]
 
 
-def _times(candidate: Candidate, *, here: bool) -> list[str]:
-    if not candidate.costs:
+def _times(cost: Cost | None, *, here: bool) -> list[str]:
+    if cost is None:
         return ["", ""]
-    cost, mark = candidate.costs[0], "" if here else " class=host"
+    mark = "" if here else " class=host"
     return [f"<span{mark}>{time:.3g} ms</span>" for time in (cost.p50_ms, cost.p95_ms)]
 
 

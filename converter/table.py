@@ -5,7 +5,7 @@ from __future__ import annotations
 from converter.candidate import Candidate
 from converter.report import ProfileReport, Report
 
-_WIDE_COLUMNS = 110
+_WIDE_COLUMNS = 106
 
 
 def show(report: Report) -> None:
@@ -15,11 +15,11 @@ def show(report: Report) -> None:
     from rich.table import Table
 
     console = Console(highlight=False, soft_wrap=False)
-    bundles = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    heads = ("profile", "recipe", score_head(report), "against float", "size", "p50", "p95", "proved on")
-    shown = len(heads) if console.width >= _WIDE_COLUMNS else heads.index("p95")
+    bundles = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    heads = ("profile", "recipe", score_head(report), "±float", "size", "p50/p95 ms", "proved on")
+    shown = len(heads) if console.width >= _WIDE_COLUMNS else heads.index("proved on")
     for index, head in enumerate(heads[:shown]):
-        bundles.add_column(head, justify="right" if 2 <= index <= 6 else "left", no_wrap=index < 7)
+        bundles.add_column(head, justify="right" if 2 <= index <= 5 else "left", no_wrap=index < 6)
     for profile in report.profiles:
         bundles.add_row(*_bundle_row(report, profile)[:shown])
     console.print(bundles)
@@ -43,19 +43,18 @@ def _show_losers(profile: ProfileReport) -> None:
 
 def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:
     if profile.chosen is None:
-        return (profile.profile, "none", "", "", "", "", "", "")
+        return (profile.profile, "none", "", "", "", "", "")
     candidate, star = report.candidate(profile.chosen), "" if profile.measured_here else "*"
-    cost = candidate.costs[0] if candidate.costs else None
-    times = (f"{cost.p50_ms:.3g} ms{star}", f"{cost.p95_ms:.3g} ms{star}") if cost else ("", "")
+    times = f"{profile.cost.p50_ms:.3g}/{profile.cost.p95_ms:.3g}{star}" if profile.cost else ""
     claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
     drop = candidate.drop_points or 0.0
     return (
         profile.profile,
         candidate.recipe,
         score(report, candidate),
-        f"{-drop + 0.0:+.2f}",
+        signed(-drop),
         kb(candidate),
-        *times,
+        times,
         claims,
     )
 
@@ -72,6 +71,11 @@ def score(report: Report, candidate: Candidate) -> str:
     if report.metric == "mae" and candidate.score is not None:
         return f"{candidate.score:.5g}"
     return "" if candidate.agreement_percent is None else f"{candidate.agreement_percent:.2f} %"
+
+
+def signed(points: float) -> str:
+    """A difference in points; never a negative zero."""
+    return f"{round(points, 2) + 0.0:+.2f}"
 
 
 def kb(candidate: Candidate) -> str:
