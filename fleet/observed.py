@@ -28,7 +28,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connection(msgspec.Struct, frozen=True, tag="connection", tag_field="kind"):
-    """What happened between here and the broker; `reason` is empty where nothing went wrong."""
+    """What happened between here and the broker; `reason` is empty where all is as usual."""
 
     state: Literal["subscribed", "unreachable", "lost"]
     reason: str = ""
@@ -64,8 +64,8 @@ def as_json(report: Report) -> str:
 def as_text(report: Report) -> str:
     """One line for a person; what came from a device cannot move the cursor."""
     match report:
-        case Connection(state="subscribed"):
-            text = "connected: waiting for messages"
+        case Connection(state="subscribed", reason=reason):
+            text = f"connected{reason and f' {reason}'}: waiting for messages"
         case Connection(state, reason):
             text = f"broker {state}: {reason}; trying again"
         case Summary():

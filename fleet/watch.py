@@ -52,7 +52,7 @@ def watch(wanted: Wanted, report: Callable[[Report], None]) -> None:
     within = f"within {wanted.timeout_s} s"
     if not subscriber.ever_subscribed:
         step = "start the broker, or check its address"
-        raise UnavailableError(Problem(where, "an MQTT 5 broker", f"none {within}", step))
+        raise UnavailableError(Problem(where, "a broker of MQTT 5 or 3.1.1", f"none {within}", step))
     if wanted.count is not None and not counter.complete():
         found = f"{counter.predictions} {within}"
         step = "does the agent run? type: edge-agent status --root DIR"

@@ -21,14 +21,23 @@ class Broker:
     """Use as a context manager, or call `start` and `stop` oneself.
 
     Attributes:
+        name: of the program.
+        keeps_messages: whether what it acknowledged outlives its restart and a subscriber's absence.
         port: on 127.0.0.1; the same after every start.
         url: `mqtt://127.0.0.1:PORT`.
     """
 
+    name = "mosquitto"
+    keeps_messages = True
+
     def __init__(self, folder: Path) -> None:
-        """Keep configuration, log and persistent sessions in `folder`, which exists."""
+        """Keep configuration, log and persistent sessions in `folder`, which exists.
+
+        Raises:
+            UnavailableError: the program cannot be had.
+        """
         self._folder = folder
-        self._command = mosquitto.command()
+        self._command = self._find()
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
 
@@ -49,8 +58,8 @@ class Broker:
         Raises:
             UnavailableError: it ended or did not listen; the log's last line says why.
         """
-        config = self._folder / "mosquitto.conf"
-        config.write_text(_configuration(self.port, self._folder), encoding="utf-8")
+        config = self._folder / f"{self.name}.conf"
+        config.write_text(self._configuration(self._folder), encoding="utf-8")
         with self._log.open("ab") as log:
             self._process = processes.start([*self._command, "-c", config], log, subprocess.STDOUT)
         try:
@@ -71,17 +80,35 @@ class Broker:
             processes.stop(self._process)
             self._process = None
 
+    def _find(self) -> list[str]:
+        return mosquitto.command()
+
+    def _configuration(self, folder: Path) -> str:
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "allow_anonymous true",
+            "persistence true",
+            f"persistence_location {folder}/",
+            # By default it drops what is beyond 1000 messages for a subscriber that is away.
+            "max_queued_messages 0",
+            "log_dest stdout",
+        ]
+        if os.geteuid() == 0:
+            # Else it becomes another user, who may not write into this folder.
+            lines.append("user root")
+        return "\n".join(lines) + "\n"
+
     def _wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not _listens(self.port):
             if process.poll() is not None or time.monotonic() > deadline:
                 lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() or ["an empty log"]
-                raise UnavailableError(Problem("mosquitto", "a broker that listens", lines[-1], f"see {self._log}"))
+                raise UnavailableError(Problem(self.name, "a broker that listens", lines[-1], f"see {self._log}"))
             time.sleep(_POLL_S)
 
     @property
     def _log(self) -> Path:
-        return self._folder / "mosquitto.log"
+        return self._folder / f"{self.name}.log"
 
 
 def free_port() -> int:
@@ -99,19 +126,3 @@ def free_port() -> int:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _configuration(port: int, folder: Path) -> str:
-    lines = [
-        f"listener {port} 127.0.0.1",
-        "allow_anonymous true",
-        "persistence true",
-        f"persistence_location {folder}/",
-        # By default it drops what is beyond 1000 messages for a subscriber that is away.
-        "max_queued_messages 0",
-        "log_dest stdout",
-    ]
-    if os.geteuid() == 0:
-        # Else it becomes another user, who may not write into this folder.
-        lines.append("user root")
-    return "\n".join(lines) + "\n"

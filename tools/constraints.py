@@ -1,6 +1,7 @@
 """`make constraints`: resolve the newest versions that go together, one file per Python.
 
 tflite-runtime is the last of its kind and wants old versions of the rest, so it has files of its own.
+amqtt, a broker in pure Python, shares no environment with us: one file for every Python.
 """
 
 from __future__ import annotations
@@ -27,11 +28,17 @@ _ALSO = {"py311": ["--constraints", "constraints/py311-tflite.txt"]}
 def main() -> int:
     """Write every file of `constraints/`; uv says on stderr what does not resolve."""
     environment = os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "make constraints"}
-    for name, (version, extra) in _FILES.items():
-        line = [str(_UV), "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "--python-version", version]
-        line += ["--extra", extra, "--extra", "fleet", "--group", "dev", "-o", f"constraints/{name}.txt"]
-        line += _ALSO.get(name, [])
-        finished = subprocess.run([*line, "pyproject.toml"], cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL)
+    wanted = {
+        name: ["--python-version", version, "--extra", extra, "--extra", "fleet", "--group", "dev", "pyproject.toml"]
+        for name, (version, extra) in _FILES.items()
+    }
+    wanted["amqtt"] = ["--python-version", "3.10", "--universal", "-"]
+    for name, arguments in wanted.items():
+        line = [str(_UV), "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "-o", f"constraints/{name}.txt"]
+        line += [*_ALSO.get(name, []), *arguments]
+        finished = subprocess.run(
+            line, cwd=_ROOT, env=environment, input=b"amqtt" if name == "amqtt" else None, stdout=subprocess.DEVNULL
+        )
         if finished.returncode != 0:
             return finished.returncode
         print(f"constraints/{name}.txt")

@@ -1,14 +1,16 @@
 """Make the Python environments that the Makefile names; the standard library only.
 
-`python3 -m tools.environment main|agent|tflite`, in the repository's root:
+`python3 -m tools.environment main|agent|tflite|amqtt`, in the repository's root:
 
 - main, `.venv`: everything, with the project in place (editable).
 - agent, `build/agent-venv`: what a device gets: the agent and two runtimes, compiled, no TensorFlow.
 - tflite, `build/tflite-venv`: the agent with the last tflite-runtime; Python 3.10 and 3.11 only.
+- amqtt, `build/amqtt-venv`: a broker in pure Python, for a demo without mosquitto; made when that wants it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import shutil
 import subprocess
@@ -21,6 +23,7 @@ from tools import debian
 _ROOT = Path(__file__).parent.parent
 _MAIN = _ROOT / ".venv"
 _UV = _MAIN / "bin" / "uv"
+AMQTT = _ROOT / "build" / "amqtt-venv"
 _OLDEST, _NEWEST = (3, 10), (3, 13)
 _NEWEST_WITH_TFLITE = (3, 11)
 
@@ -37,7 +40,7 @@ def make_main() -> None:
             debian.install(f"python{sys.version_info[0]}.{sys.version_info[1]}-venv", "Python's module ensurepip")
         _run([sys.executable, "-m", "venv", str(_MAIN)])
         _run([str(_MAIN / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv>=0.7"])
-    _install(_MAIN, ["--editable", ".[convert,fleet]", "--group", "dev"], "")
+    _install(_MAIN, ["--editable", ".[convert,fleet]", "--group", "dev"], _constraints(_MAIN, ""))
 
 
 def make_agent() -> None:
@@ -56,19 +59,39 @@ def make_tflite() -> None:
     _make_device_environment(_ROOT / "build" / "tflite-venv", python, "agent-tflite", "-tflite")
 
 
+def make_amqtt() -> None:
+    """`build/amqtt-venv`, unless it is there; one process at a time makes it."""
+    AMQTT.parent.mkdir(exist_ok=True)
+    with (AMQTT.parent / ".amqtt-venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (AMQTT / ".ready").exists():
+            _make_empty(AMQTT, _python_of(_MAIN))
+            _install(AMQTT, ["amqtt"], "amqtt")
+            (AMQTT / ".ready").touch()
+
+
 def _make_device_environment(folder: Path, python: str, extras: str, variant: str) -> None:
     """As on a device: the project copied, not linked, and compiled, so that start-up is what a device sees."""
+    _make_empty(folder, python)
+    wanted = ["--compile-bytecode", "--reinstall-package", "godwit", f".[{extras}]"]
+    _install(folder, wanted, _constraints(folder, variant))
+
+
+def _make_empty(folder: Path, python: str) -> None:
     if not (folder / "bin" / "python").exists():
         _run([str(_UV), "venv", "--quiet", "--python", python, str(folder)])
-    _install(folder, ["--compile-bytecode", "--reinstall-package", "godwit", f".[{extras}]"], variant)
 
 
-def _install(folder: Path, wanted: list[str], variant: str) -> None:
-    python = _python_of(folder)
+def _constraints(folder: Path, variant: str) -> str:
+    major, minor = _version(_python_of(folder))
+    return f"py{major}{minor}{variant}"
+
+
+def _install(folder: Path, wanted: list[str], constraints: str) -> None:
+    python, file = _python_of(folder), f"constraints/{constraints}.txt"
     major, minor = _version(python)
-    constraints = f"constraints/py{major}{minor}{variant}.txt"
-    _say(f"{folder.relative_to(_ROOT)}: Python {major}.{minor}, versions from {constraints}")
-    _run([str(_UV), "pip", "install", "--quiet", "--python", python, "--constraints", constraints, *wanted])
+    _say(f"{folder.relative_to(_ROOT)}: Python {major}.{minor}, versions from {file}")
+    _run([str(_UV), "pip", "install", "--quiet", "--python", python, "--constraints", file, *wanted])
 
 
 def _python_of(folder: Path) -> str:
@@ -103,7 +126,7 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Make the environment named on the command line."""
-    makers = {"main": make_main, "agent": make_agent, "tflite": make_tflite}
+    makers = {"main": make_main, "agent": make_agent, "tflite": make_tflite, "amqtt": make_amqtt}
     name = "".join(sys.argv[1:])
     if name not in makers:
         raise InputError(Problem("environment", "a known name", repr(name), did_you_mean(name, makers)))

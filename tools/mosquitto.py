@@ -17,6 +17,7 @@ from firmware_profiles.errors import Problem, UnavailableError, guarded
 
 BUILD = Path(__file__).parent.parent / "build"
 _PACKAGE = "mosquitto"
+_PATIENCE = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=15")
 _SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
 
 
@@ -85,7 +86,7 @@ def _download_with_fresh_lists(folder: Path) -> None:
 
 def _apt(folder: Path, arguments: list[str]) -> str:
     """Run apt-get in `folder`; its sandbox user could not write there, and nothing is installed."""
-    line = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", *arguments]
+    line = ["apt-get", "-q", "-o", "APT::Sandbox::User=root", *_PATIENCE, *arguments]
     environment = os.environ | {"LC_ALL": "C"}
     return subprocess.run(line, cwd=folder, check=True, capture_output=True, text=True, env=environment).stdout
 

@@ -1,7 +1,12 @@
-"""One MQTT 5 connection, kept up for ever; paho-mqtt is the transport, asyncio does the waiting.
+"""One MQTT connection, kept up for ever; paho-mqtt is the transport, asyncio does the waiting.
 
 Each connection gets a fresh paho client: what was in flight on the old one is offered again by the
 outbox, so paho's own queue never has to survive anything.
+
+A broker that gives no answer to MQTT 5, or says that it does not speak it, is asked at once in MQTT
+3.1.1; the version that it accepts is the first one from then on. At once, because a proxy whose
+broker is away answers in no version, and must not be taken for an old broker. In MQTT 3.1.1 a broker
+cannot say that it refuses a message: it may acknowledge one and drop it.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_agent.link.sockets import serve
 from firmware_profiles.broker_url import Address
 
 IN_FLIGHT = 20
@@ -27,14 +33,17 @@ IN_FLIGHT = 20
 _QOS = 1
 _KEEP_ALIVE_S = 30
 _CONNECT_TIMEOUT_S = 5.0
-_ANSWER_TIMEOUT_S = 10.0
+_ANSWER_TIMEOUT_S = 5.0
 _SESSION_EXPIRY_S = 3600
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
 _TICK_S = 1.0
-
-Stream = Any
-"""A socket, or paho's wrapper of one."""
+_OTHER = {
+    MQTTProtocolVersion.MQTTv5: MQTTProtocolVersion.MQTTv311,
+    MQTTProtocolVersion.MQTTv311: MQTTProtocolVersion.MQTTv5,
+}
+_NAME = {MQTTProtocolVersion.MQTTv5: "MQTT 5", MQTTProtocolVersion.MQTTv311: "MQTT 3.1.1"}
+_UNSUPPORTED_VERSION = 0x84
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +67,23 @@ class Hooks(NamedTuple):
     acknowledged: Callable[[int], None]
 
 
+class _Answer(NamedTuple):
+    """How a broker answered CONNECT.
+
+    Attributes:
+        understood: False if another version of MQTT may be the remedy.
+        reason: why it did not accept us.
+    """
+
+    accepted: bool
+    understood: bool
+    reason: str
+
+
+_ACCEPTED = _Answer(True, True, "")
+_NONE = _Answer(False, False, "no answer to CONNECT")
+
+
 class Link:
     """A connection to a broker.
 
@@ -73,11 +99,17 @@ class Link:
         self._hooks: Hooks
         self._loop: asyncio.AbstractEventLoop
         self._client: Client | None = None
+        self._version = MQTTProtocolVersion.MQTTv5
+        self._answer = _NONE
         self._in_flight: dict[int, int] = {}
         self._window = IN_FLIGHT
         self._answered = asyncio.Event()
         self._closed = asyncio.Event()
         self._told = ""
+
+    @property
+    def _broker(self) -> str:
+        return f"broker {self._address.host}:{self._address.port}"
 
     @property
     def room(self) -> int:
@@ -101,8 +133,13 @@ class Link:
         self._loop = asyncio.get_running_loop()
         attempt = 0
         while True:
-            if await self._connection():
+            answer = await self._connection(self._version)
+            if not answer.understood:
+                answer = await self._connection(_OTHER[self._version])
+            if answer.accepted:
                 attempt = 0
+            else:
+                self._tell(f"{self._broker}: {answer.reason}; spooling, and trying again")
             delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempt)
             attempt += 1
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, no secret
@@ -121,46 +158,49 @@ class Link:
         while self._client is not None and (self._in_flight or self._client.want_write()):
             await asyncio.sleep(0.01)
 
-    async def _connection(self) -> bool:
-        """One connection from beginning to end; whether the broker accepted it."""
+    async def _connection(self, version: MQTTProtocolVersion) -> _Answer:
+        """One connection from beginning to end; how the broker answered at its beginning."""
         self._answered.clear()
         self._closed.clear()
-        client = self._client = self._new_client()
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-        properties.SessionExpiryInterval = _SESSION_EXPIRY_S
-        address = self._address
-        ticker = None
+        self._answer = _NONE
+        client = self._client = self._new_client(version)
         try:
             # Resolving and connecting block, so a thread does them; its callbacks come by call_soon_threadsafe.
-            await asyncio.to_thread(
-                client.connect, address.host, address.port, _KEEP_ALIVE_S, clean_start=False, properties=properties
-            )
-            ticker = asyncio.create_task(self._tick(client))
-            await asyncio.wait_for(self._answered.wait(), _ANSWER_TIMEOUT_S)
-            accepted = self.connected
-            await self._closed.wait()
-        except (OSError, asyncio.TimeoutError) as error:
-            reason = str(error) or "no answer to CONNECT"
-            self._tell(f"broker {address.host}:{address.port}: {reason}; spooling, and trying again")
-            return False
+            await asyncio.to_thread(self._connect, client)
+        except OSError as error:
+            return _Answer(False, True, str(error))
+        ticker = asyncio.create_task(self._tick(client))
+        try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._answered.wait(), _ANSWER_TIMEOUT_S)
+                await self._closed.wait()
         finally:
-            if ticker:
-                ticker.cancel()
+            ticker.cancel()
             if client.socket():
                 client.disconnect()
                 client.loop_write()
-        return accepted
+        return self._answer
+
+    def _connect(self, client: Client) -> None:
+        options: dict[str, Any] = {}
+        if client.protocol == MQTTProtocolVersion.MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+            properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+            options = {"clean_start": False, "properties": properties}
+        client.connect(self._address.host, self._address.port, _KEEP_ALIVE_S, **options)
 
     async def _tick(self, client: Client) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
             client.loop_misc()
 
-    def _new_client(self) -> Client:
+    def _new_client(self, version: MQTTProtocolVersion) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             self._client_id,
-            protocol=MQTTProtocolVersion.MQTTv5,
+            # A session of MQTT 3.1.1 never expires, and we subscribe to nothing: so none is left behind.
+            clean_session=True if version == MQTTProtocolVersion.MQTTv311 else None,
+            protocol=version,
             reconnect_on_failure=False,
         )
         client.connect_timeout = _CONNECT_TIMEOUT_S
@@ -169,20 +209,21 @@ class Link:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
-        client.on_socket_open = self._on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_want_write
-        client.on_socket_unregister_write = self._on_written
+        serve(client, self._loop)
         return client
 
     def _on_connect(
-        self, _client: Client, _: Any, _flags: ConnectFlags, reason: ReasonCode, answer: Properties | None
+        self, client: Client, _: Any, _flags: ConnectFlags, reason: ReasonCode, answer: Properties | None
     ) -> None:
         if reason.is_failure:
-            self._tell(f"broker {self._address.host}:{self._address.port} refuses us: {reason}")
+            self._answer = _Answer(False, reason.value != _UNSUPPORTED_VERSION, f"refuses us: {reason}")
             return
+        self._answer = _ACCEPTED
         self._told = ""
         _log.info("connected to %s:%s", self._address.host, self._address.port)
+        if client.protocol != self._version:
+            self._version = client.protocol
+            _log.warning("%s: speaks %s, which is tried first from now on", self._broker, _NAME[self._version])
         self._window = min(IN_FLIGHT, getattr(answer, "ReceiveMaximum", IN_FLIGHT))
         self.connected = True
         self._answered.set()
@@ -203,7 +244,7 @@ class Link:
         if message_id is None:
             return
         if reason.is_failure:  # it stays in the spool and is offered again after the next connection
-            self._tell(f"broker {self._address.host}:{self._address.port} refuses a message: {reason}")
+            self._tell(f"{self._broker} refuses a message: {reason}")
             return
         self._hooks.acknowledged(message_id)
 
@@ -212,29 +253,3 @@ class Link:
         if text != self._told:
             _log.warning(text)
             self._told = text
-
-    def _on_socket_open(self, client: Client, _: Any, stream: Stream) -> None:
-        self._loop.call_soon_threadsafe(self._watch, client, stream)
-
-    def _watch(self, client: Client, stream: Stream) -> None:
-        if stream.fileno() >= 0:
-            self._loop.add_reader(stream, self._read, client)
-
-    def _read(self, client: Client) -> None:
-        # What it returns is told by on_disconnect too.
-        client.loop_read()
-
-    def _on_socket_close(self, _client: Client, _: Any, stream: Stream) -> None:
-        self._loop.remove_reader(stream)
-        self._loop.remove_writer(stream)
-
-    def _on_want_write(self, client: Client, _: Any, stream: Stream) -> None:
-        self._loop.call_soon_threadsafe(self._watch_writes, client, stream)
-
-    def _watch_writes(self, client: Client, stream: Stream) -> None:
-        client.loop_write()
-        if client.want_write() and stream.fileno() >= 0:
-            self._loop.add_writer(stream, client.loop_write)
-
-    def _on_written(self, _client: Client, _: Any, stream: Stream) -> None:
-        self._loop.remove_writer(stream)
