@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from converter.report import Report
 from firmware_profiles import bundle as bundles
@@ -130,6 +131,24 @@ def _other_weights(content: bytes) -> bytes:
     largest = max((buffer.data for buffer in model.buffers if buffer.data is not None), key=len)
     start = content.index(bytes(largest))
     return content[:start] + bytes(largest)[::-1] + content[start + len(largest) :]
+
+
+def test_a_float_model_is_proved_closely(tmp_path: Path, godwit: Godwit) -> None:
+    project = tiny_project(tmp_path, source=TFLITE, goal={"max_drop_points": 100})
+    _, out, _ = godwit("convert", project, "--recipe", "tflite-float32", "--json")
+    profile = next(profile for profile in report(out).profiles if profile.profile == "linux-x86_64")
+    with Bundle(Path(profile.bundle)) as bundle:
+        manifest, members = bundle.manifest, {name: bundle.read(name) for name in bundle.manifest.files}
+    file = manifest.models[0].file
+    interpreter = Interpreter(model_content=members[file])
+    weights = next(
+        interpreter.get_tensor(entry["index"])
+        for entry in interpreter.get_tensor_details()
+        if tuple(entry["shape"]) == (3, 64)
+    )
+    members[file] = members[file].replace(weights.tobytes(), (weights * np.float32(1.05)).tobytes())
+    bundles.write(tmp_path / "wrong.godwit", manifest, members)
+    assert godwit("verify", tmp_path / "wrong.godwit")[0] == 5  # five in a hundred of one layer
 
 
 @pytest.mark.parametrize("recipe", ["onnx-float32", "onnx-int8"])
