@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from converter import pack, scoring
+from converter import contents, judge, pack
 from converter.candidate import READERS, Candidate, Cost, Model, Row
 from converter.evaluate import Agent
-from converter.exporting import Session
 from converter.fitting import Fitted
+from converter.judge import Judge
 from converter.progress import Progress
 from converter.project import Project
 from converter.protocol import Export, Exported
 from converter.recipes import Recipe
+from converter.routes import Routes
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.evaluation import Evaluation
 
@@ -47,10 +48,15 @@ class Draft(NamedTuple):
 
 
 class Evaluated(NamedTuple):
-    """An evaluation, and the runtime that it was made on."""
+    """An evaluation, and the runtime that it was made on.
+
+    Attributes:
+        outputs: the model's answers to every item, as `edge-agent evaluate --outputs` wrote them.
+    """
 
     row: Row
     evaluation: Evaluation
+    outputs: Path
 
 
 class Built(NamedTuple):
@@ -61,14 +67,21 @@ class Built(NamedTuple):
     evaluated: Evaluated | None = None
 
 
+class Judged(NamedTuple):
+    """All candidates, the yardstick first, and the judge of them."""
+
+    judge: Judge
+    built: list[Built]
+
+
 def build(
     shop: Workshop,
-    session: Session,
+    routes: Routes,
     fitted: Fitted,
     recipes: Sequence[Recipe],
     declined: dict[str, str],
     calibration: Path,
-) -> list[Built]:
+) -> Judged:
     """Export and evaluate `recipes`; the first is the yardstick. Exports go on while others are evaluated.
 
     Raises:
@@ -81,15 +94,18 @@ def build(
     try:
         for recipe in recipes:
             shop.progress(f"exporting {recipe.name}")
-            exports.append(_export(shop, session, fitted, recipe, declined.get(recipe.name, ""), calibration))
+            exports.append(_export(shop, routes, fitted, recipe, declined.get(recipe.name, ""), calibration))
             draft = exports[-1][1]
             futures.append(executor.submit(_evaluate, shop, recipe, draft) if draft else None)
         shop.progress("evaluating")
-        reference = _reference(exports[0][0], futures[0])
-        return [
-            _scored(shop.project, reference, candidate, draft, future)
-            for (candidate, draft), future in zip(exports, futures, strict=True)
-        ]
+        judging = _judge(shop.project, _reference(exports[0][0], futures[0]))
+        return Judged(
+            judging,
+            [
+                _scored(judging, candidate, draft, future)
+                for (candidate, draft), future in zip(exports, futures, strict=True)
+            ],
+        )
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
@@ -108,7 +124,7 @@ def with_cost(shop: Workshop, built: Built, rows: Sequence[Row]) -> Built:
 
 
 def _export(
-    shop: Workshop, session: Session, fitted: Fitted, recipe: Recipe, declined: str, calibration: Path
+    shop: Workshop, routes: Routes, fitted: Fitted, recipe: Recipe, declined: str, calibration: Path
 ) -> tuple[Candidate, Draft | None]:
     candidate = Candidate(
         recipe=recipe.name,
@@ -122,7 +138,7 @@ def _export(
     if declined:
         return candidate, None
     target = shop.folder / recipe.file
-    reply = session.export(Export(recipe.name, fitted.shape, str(calibration), str(target)))
+    reply = routes.export(Export(recipe.name, fitted.shape, str(calibration), str(target)))
     if not isinstance(reply, Exported):
         outcome = type(reply).__name__.lower()
         return msgspec.structs.replace(candidate, outcome=outcome, reason=reply.reason), None
@@ -140,26 +156,33 @@ def _evaluate(shop: Workshop, recipe: Recipe, draft: Draft) -> Evaluated:
     *others, last = READERS[recipe.format]
     for row in others:
         try:
-            return Evaluated(row, shop.agent.evaluate(draft.bundle, row, data=shop.project.evaluation))
+            return _evaluate_on(shop, draft, row)
         except UnavailableError:
             continue
-    return Evaluated(last, shop.agent.evaluate(draft.bundle, last, data=shop.project.evaluation))
+    return _evaluate_on(shop, draft, last)
 
 
-def _reference(candidate: Candidate, future: Future[Evaluated] | None) -> Evaluation:
+def _evaluate_on(shop: Workshop, draft: Draft, row: Row) -> Evaluated:
+    outputs = draft.bundle.with_suffix(".outputs.npz")
+    return Evaluated(
+        row, shop.agent.evaluate(draft.bundle, row, data=shop.project.evaluation, outputs=outputs), outputs
+    )
+
+
+def _judge(project: Project, reference: Evaluated) -> Judge:
+    seed = int(contents.sha256(project.evaluation)[:16], 16)
+    model = project.file.model
+    return judge.judge(model.task, None, model.labels, seed, reference.outputs, reference.evaluation)
+
+
+def _reference(candidate: Candidate, future: Future[Evaluated] | None) -> Evaluated:
     if future is None:
         step = "see the message, or bring the model in another format"
         raise GodwitError(Problem(candidate.recipe, "the model as it came, to compare with", candidate.reason, step))
-    return future.result().evaluation
+    return future.result()
 
 
-def _scored(
-    project: Project,
-    reference: Evaluation,
-    candidate: Candidate,
-    draft: Draft | None,
-    future: Future[Evaluated] | None,
-) -> Built:
+def _scored(judging: Judge, candidate: Candidate, draft: Draft | None, future: Future[Evaluated] | None) -> Built:
     if future is None:
         return Built(candidate)
     try:
@@ -167,11 +190,15 @@ def _scored(
     except GodwitError as error:
         reason = "; ".join(problem.found for problem in error.problems)
         return Built(msgspec.structs.replace(candidate, outcome="failed", reason=reason))
-    score = scoring.compare(project.file.model.task, reference, evaluated.evaluation)
-    scored = msgspec.structs.replace(
-        candidate, score=score.score, agreement_percent=score.agreement_percent, drop_points=score.drop_points
-    )
-    return Built(scored, draft, evaluated)
+    chosen_on = judging.chosen_on(evaluated.outputs, evaluated.evaluation)
+    return Built(msgspec.structs.replace(candidate, chosen_on=chosen_on), draft, evaluated)
+
+
+def confirmed(judging: Judge, built: Built) -> Built:
+    """The candidate with what the items say about it that took no part in the choice, if there are any."""
+    assert built.evaluated is not None
+    confirmed_on = judging.confirmed_on(built.evaluated.outputs, built.evaluated.evaluation)
+    return built._replace(candidate=msgspec.structs.replace(built.candidate, confirmed_on=confirmed_on))
 
 
 def _cost(row: Row, evaluation: Evaluation) -> Cost:

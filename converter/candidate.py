@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from converter.compare import Comparison
 from converter.recipes import Symmetry
 from firmware_profiles.manifest import Tensor
 from firmware_profiles.words import DelegateName, ModelFormat, Precision, RecipeName, RuntimeName
@@ -72,10 +73,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         activations: symmetry of quantized activations; None where they stay float.
         size_bytes: of the model file as loaded.
         multiply_adds: of one inference.
-        score: the metric's value; None without labels.
-        agreement_percent: share of items with the same class as float; None for a regression.
-        drop_points: what is lost against float (`yardstick` in the report says how); None if not
-            measured.
+        chosen_on: how it does on the items that the choice is made on; None if not measured.
+        confirmed_on: how it does on the items that took no part in the choice; None where they were
+            not asked.
         costs: on the machine that converts, one entry a runtime; empty where the goal was missed.
     """
 
@@ -88,10 +88,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     size_bytes: int = 0
     multiply_adds: int = 0
-    score: float | None = None
-    agreement_percent: float | None = None
-    drop_points: float | None = None
+    chosen_on: Comparison | None = None
+    confirmed_on: Comparison | None = None
     costs: list[Cost] = []
+
+    @property
+    def told(self) -> Comparison | None:
+        """What may be said about it: the confirmation, which no choice flatters, where there is one."""
+        return self.confirmed_on or self.chosen_on
 
     def cost_on(self, rows: list[Row]) -> Cost | None:
         """What it costs on the first of the rows that it was measured on."""

@@ -69,10 +69,13 @@ def places(profile: Profile, candidate: Candidate) -> list[Row]:
 
 def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, *, measured: bool) -> str:
     """Why the candidate cannot be used at all; empty if it can."""
-    if candidate.outcome != "measured" or candidate.drop_points is None:
+    if candidate.outcome != "measured" or candidate.chosen_on is None:
         return f"{candidate.outcome}: {candidate.reason}"
-    if candidate.drop_points > max_drop_points:
-        return f"loses {candidate.drop_points:.2f} points, at most {max_drop_points:g} may be lost"
+    if candidate.chosen_on.drop_points > max_drop_points:
+        return f"loses {candidate.chosen_on.drop_points:.2f} points, at most {max_drop_points:g} may be lost"
+    if candidate.confirmed_on and candidate.confirmed_on.drop_points > max_drop_points:
+        drop_points = candidate.confirmed_on.drop_points
+        return f"was ahead, but loses {drop_points:.2f} points on the half that confirms"
     limits = profile.limits
     if candidate.size_bytes > limits.model_mb * _MB:
         return f"{candidate.size_bytes / _MB:.1f} MB, the profile takes at most {limits.model_mb:g} MB"

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from converter import choose, pack, report
 from converter.build import Built, Workshop
 from converter.choose import Verdict
+from converter.judge import Judge
 from converter.proof import Proven, Prover
 from converter.report import Evidence, LeftOut, ProfileReport
 from firmware_profiles import atomic, manifest
 from firmware_profiles.bundle import Bundle
-from firmware_profiles.evaluation import Machine
 from firmware_profiles.profile import Profile
 
 
@@ -24,13 +24,12 @@ class Delivery(NamedTuple):
     Attributes:
         out: where they go; made when the first is written.
         entry: the manifest's, before any recipe.
+        judge: of the candidates.
     """
 
     out: Path
     entry: manifest.Model
-    yardstick: str
-    items: int
-    machine: Machine
+    judge: Judge
     made_at: datetime
 
 
@@ -82,7 +81,7 @@ def _write(
     members = {
         entry.file: winner.draft.model.file.read_bytes(),
         pack.GOLDEN: prover.vectors(winner).content,
-        pack.CARD: pack.card(shop.project, profile, winner.candidate, delivery.yardstick, delivery.items),
+        pack.CARD: pack.card(shop.project, profile, winner.candidate, delivery.judge),
     }
     delivery.out.mkdir(parents=True, exist_ok=True)
     path = delivery.out / pack.file_name(shop.project, profile)
@@ -93,13 +92,14 @@ def _write(
 def _write_evidence(
     path: Path, delivery: Delivery, profile: Profile, winner: Built, sha256: str, measured_here: bool
 ) -> None:
+    assert winner.evaluated is not None
     evidence = Evidence(
         bundle_sha256=sha256,
         profile=profile.name,
         made_at=delivery.made_at,
         measured_on_device=measured_here,
         candidate=winner.candidate,
-        machine=delivery.machine,
+        machine=winner.evaluated.evaluation.machine,
         tools=report.versions(),
     )
     atomic.write_bytes(path.with_suffix(".evidence.json"), report.encode(evidence))

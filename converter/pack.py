@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from converter.candidate import Candidate, Model
+from converter.compare import Comparison
+from converter.judge import Judge
 from converter.project import Project
 from firmware_profiles import VERSION, bundle, manifest
 from firmware_profiles.manifest import InputSpec, Limits, Manifest, RuntimeClaim, Tensor
@@ -84,12 +86,15 @@ def file_name(project: Project, profile: Profile) -> str:
     return f"{table.name}-{table.version}-{profile.name}{bundle.SUFFIX}"
 
 
-def card(project: Project, profile: Profile, candidate: Candidate, yardstick: str, items: int) -> bytes:
+def card(project: Project, profile: Profile, candidate: Candidate, judge: Judge) -> bytes:
     """The model card: only what is the same on every run, so that the bundle's bytes are."""
     table = project.file.model
-    score = "" if candidate.score is None else f"- Score: {_score(table.task, candidate.score)} on {items} items\n"
-    agreement = candidate.agreement_percent
-    agrees = "" if agreement is None else f"- Same class as float: {agreement:.2f} % of {items} items\n"
+    told = candidate.told
+    assert told is not None
+    score = "" if told.score is None else f"- Score: {judge.metric.title} {judge.metric.shown(told.score)}\n"
+    agreement = told.agreement_percent
+    agrees = "" if agreement is None else f"- Same class as float: {agreement:.2f} %\n"
+    basis = "that took no part in the choice" if candidate.confirmed_on else "that the choice was made on"
     text = (
         f"# {table.name} {table.version}\n\n"
         f"- Task: {table.task}\n"
@@ -97,7 +102,8 @@ def card(project: Project, profile: Profile, candidate: Candidate, yardstick: st
         f"- Recipe: {candidate.recipe} ({candidate.title})\n"
         f"- Size: {candidate.size_bytes:,} bytes; {candidate.multiply_adds:,} multiply-adds an inference\n"
         f"{score}{agrees}"
-        f"- Drop: {candidate.drop_points:.2f} ({yardstick})\n"
+        f"- Drop: {told.drop_points:.2f}{_interval(told)} ({judge.yardstick()})\n"
+        f"- Measured on: {told.items} items {basis}\n"
         f"- Golden inputs: {project.file.golden.inputs}\n\n"
         f"Made by Godwit {VERSION}. Check it with `godwit verify`.\n"
         "Latencies lie in the evidence file beside the bundle.\n"
@@ -105,5 +111,7 @@ def card(project: Project, profile: Profile, candidate: Candidate, yardstick: st
     return text.encode()
 
 
-def _score(task: str, score: float) -> str:
-    return f"top-1 {100 * score:.2f} %" if task == "classification" else f"mean absolute error {score:.6g}"
+def _interval(told: Comparison) -> str:
+    if told.drop_low_points is None:
+        return ""
+    return f", 95 % interval {told.drop_low_points:.2f} to {told.drop_high_points:.2f}"

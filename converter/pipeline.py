@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from converter import build, choose, deliver, fitting, golden, plan, report, scoring
-from converter.build import Built, Workshop
+from converter import build, choose, deliver, fitting, golden, plan, report, selection
+from converter.build import Built, Judged, Workshop
 from converter.candidate import Row
 from converter.deliver import Delivery
 from converter.evaluate import Agent
-from converter.exporting import Session
 from converter.fitting import Fitted
 from converter.plan import Plan, Target
 from converter.processes import Processes
@@ -26,6 +25,7 @@ from converter.proof import Prover
 from converter.protocol import Description
 from converter.recipes import calibration_items, decline, reference
 from converter.report import ProfileReport, Report
+from converter.routes import Routes
 from firmware_profiles.errors import InputError, Problem
 
 EVALUATION_SAMPLE = 192
@@ -49,17 +49,19 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
     """
     with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
         shop = Workshop(project, Agent(processes), progress, Path(folder), jobs)
-        session = Session(processes, project.source, planned.source_format)
+        routes = Routes(processes, Path(folder), progress, project.source, planned.source_format)
         progress(f"loading {project.source.name}")
-        description = session.describe()
+        description = routes.describe()
         fitted = fitting.fit(project, description)
         progress("checking the data")
         data = _checked_data(shop, fitted)
         pool = _golden_pool(project, data)
-        built = _candidates(shop, session, planned, description, fitted, data)
-        session.close()
+        judging, built = _candidates(shop, routes, planned, description, fitted, data)
+        routes.close()
         built = _with_costs(shop, planned, built)
-        return _finish(shop, planned, Prover(shop, fitted.entry, pool), fitted, built, out)
+        built = selection.confirmed(project.file.goal, planned.targets, judging, built)
+        delivery = Delivery(out, fitted.entry, judging, _now())
+        return _finish(shop, planned, Prover(shop, fitted.entry, pool), delivery, built)
 
 
 def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
@@ -80,21 +82,21 @@ def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
 
 
 def _candidates(
-    shop: Workshop, session: Session, planned: Plan, description: Description, fitted: Fitted, data: Data
-) -> list[Built]:
+    shop: Workshop, routes: Routes, planned: Plan, description: Description, fitted: Fitted, data: Data
+) -> Judged:
     yardstick = reference(planned.source_format, description.precision)
     recipes = plan.export_order(planned, yardstick)
     reasons = {recipe.name: decline(recipe, planned.source_format, description.precision) for recipe in recipes}
     declined = {str(name): reason for name, reason in reasons.items() if reason}
-    return build.build(shop, session, fitted, recipes, declined, data.calibration)
+    return build.build(shop, routes, fitted, recipes, declined, data.calibration)
 
 
 def _with_costs(shop: Workshop, planned: Plan, built: Sequence[Built]) -> list[Built]:
     """Latency and memory of what meets the goal, one process at a time, after everything else has ended."""
     costed = []
     for each in built:
-        drop = each.candidate.drop_points
-        if drop is None or drop > shop.project.file.goal.max_drop_points:
+        found = each.candidate.chosen_on
+        if found is None or found.drop_points > shop.project.file.goal.max_drop_points:
             costed.append(each)
             continue
         shop.progress(f"measuring {each.candidate.recipe}")
@@ -113,12 +115,13 @@ def _rows_to_measure(targets: Sequence[Target], built: Built) -> list[Row]:
     return list(dict.fromkeys(rows))
 
 
-def _finish(shop: Workshop, planned: Plan, prover: Prover, fitted: Fitted, built: Sequence[Built], out: Path) -> Report:
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, built: Sequence[Built]) -> Report:
     assert built[0].evaluated is not None
-    first = built[0].evaluated.evaluation
-    project, made_at = shop.project, datetime.now(timezone.utc).replace(microsecond=0)
-    yardstick = scoring.yardstick(project.file.model.task, labelled=first.value is not None)
-    delivery = Delivery(out, fitted.entry, yardstick, first.items, first.machine, made_at)
+    machine, judging, project = built[0].evaluated.evaluation.machine, delivery.judge, shop.project
     profiles = [_deliver(shop, prover, delivery, target, built) for target in planned.targets]
     model, goal = project.file.model, project.file.goal
     return Report(
@@ -126,18 +129,19 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, fitted: Fitted, built
         version=model.version,
         source=model.source,
         task=model.task,
-        made_at=made_at,
+        made_at=delivery.made_at,
         seconds=round(shop.progress.elapsed_s(), 1),
         goal_max_drop_points=goal.max_drop_points,
         goal_optimise=goal.optimise,
-        yardstick=yardstick,
-        labelled=first.value is not None,
-        metric=first.metric,
-        items=first.items,
+        yardstick=judging.yardstick(),
+        labelled=judging.labelled,
+        metric=judging.metric.name if judging.labelled else "none",
+        items=len(judging.reference.targets),
+        split=judging.split is not None,
         reference=built[0].candidate.recipe,
         candidates=[each.candidate for each in built],
         profiles=profiles,
-        machine=first.machine,
+        machine=machine,
         tools=report.versions(),
     )
 
@@ -145,11 +149,9 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, fitted: Fitted, built
 def _deliver(
     shop: Workshop, prover: Prover, delivery: Delivery, target: Target, built: Sequence[Built]
 ) -> ProfileReport:
-    profile, goal = target.profile, shop.project.file.goal
+    profile = target.profile
     shop.progress(f"proving and packing for {profile.name}")
-    names = {recipe.name for recipe in target.recipes} | target.declined.keys()
-    candidates = [each.candidate for each in built if each.candidate.recipe in names]
-    verdicts = choose.choose(profile, candidates, goal.max_drop_points, goal.optimise, measured=target.measured_here)
+    verdicts = selection.verdicts(shop.project.file.goal, target, built)
     return deliver.deliver(shop, prover, delivery, profile, built, verdicts, measured_here=target.measured_here)
 
 

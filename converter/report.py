@@ -70,8 +70,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         yardstick: what `drop_points` of the candidates means.
         labelled: whether the evaluation data has labels.
-        metric: top1 or mae; none without labels.
+        metric: its name; none without labels.
         items: how many were evaluated.
+        split: whether one half of them chose and the other confirmed; false where there were too few.
         reference: recipe whose answers are called float: the model as it came.
         machine: where everything was measured.
         tools: versions of the packages that took part.
@@ -90,6 +91,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     labelled: bool
     metric: str
     items: int
+    split: bool
     reference: RecipeName
     candidates: list[Candidate]
     profiles: list[ProfileReport]

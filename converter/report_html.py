@@ -10,7 +10,7 @@ from converter import report_plot
 from converter.candidate import Candidate, Cost
 from converter.choose import Verdict
 from converter.report import ProfileReport, Report
-from converter.table import kb, score, score_head, signed
+from converter.table import against_float, basis, kb, score, score_head
 
 _STYLE = Path(__file__).with_name("report.css")
 
@@ -82,7 +82,8 @@ def _candidates(report: Report) -> str:
             text = f"{each.outcome}: {each.reason}"
             rows.append(f"<tr><td><code>{each.recipe}</code><td colspan=7 class=wrap>{escape(text)}")
             continue
-        same = "" if each.agreement_percent is None else f"{each.agreement_percent:.1f} %"
+        agreement = each.told.agreement_percent if each.told else None
+        same = "" if agreement is None else f"{agreement:.1f} %"
         name = f"<code>{each.recipe}</code>{' (float)' if each.recipe == report.reference else ''}"
         cells = [
             name,
@@ -96,8 +97,7 @@ def _candidates(report: Report) -> str:
 
 
 def _figures(report: Report, candidate: Candidate) -> list[str]:
-    drop = candidate.drop_points or 0.0
-    return [score(report, candidate), signed(-drop), kb(candidate)]
+    return [score(report, candidate), against_float(candidate), kb(candidate)]
 
 
 def _times(cost: Cost | None, *, here: bool) -> list[str]:
@@ -134,7 +134,7 @@ def _verdict(verdict: Verdict) -> str:
 def _method(report: Report) -> str:
     machine = report.machine
     rows = {
-        "Yardstick": f"{report.yardstick}, on {report.items:,} items",
+        "Yardstick": f"{report.yardstick}, on {basis(report)}",
         "Float": f"{report.reference}: the model as it came",
         "Machine": f"{machine.cpu}, {machine.cores} cores, {machine.arch}, {machine.system}, Python {machine.python}",
         "Latency": _latency_method(report.candidates),
@@ -152,7 +152,7 @@ def _latency_method(candidates: Sequence[Candidate]) -> str:
 
 
 def _plot_note(report: Report) -> str:
-    missed = [each.recipe for each in report.candidates if each.drop_points is not None and not each.costs]
+    missed = [each.recipe for each in report.candidates if each.chosen_on is not None and not each.costs]
     told = f" Latency was not measured for {', '.join(missed)}: too much is lost." if missed else ""
     return f"Higher is better, further left is better.{told}"
 

@@ -46,7 +46,7 @@ class _Scale(NamedTuple):
 
 def svg(report: Report) -> str:
     """The plot; circles are candidates, rings those that some profile got."""
-    shown = [each for each in report.candidates if each.drop_points is not None]
+    shown = [each for each in report.candidates if each.told is not None]
     chosen = {profile.chosen for profile in report.profiles}
     y = _linear([-_drop(each) for each in shown] + [0.0, -report.goal_max_drop_points], _BOTTOM, _TOP)
     costed = [each for each in shown if each.costs]
@@ -136,8 +136,8 @@ def _legend(candidates: Sequence[Candidate]) -> str:
 
 
 def _drop(candidate: Candidate) -> float:
-    assert candidate.drop_points is not None
-    return candidate.drop_points
+    assert candidate.told is not None
+    return candidate.told.drop_points
 
 
 def _linear(values: Sequence[float], start: float, end: float) -> _Scale:

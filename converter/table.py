@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from converter import metrics
 from converter.candidate import Candidate
+from converter.compare import Comparison
 from converter.report import ProfileReport, Report
 
 _WIDE_COLUMNS = 106
@@ -23,7 +25,7 @@ def show(report: Report) -> None:
     for profile in report.profiles:
         bundles.add_row(*_bundle_row(report, profile)[:shown])
     console.print(bundles)
-    console.print(f"Yardstick: {report.yardstick}; {report.items} items.", soft_wrap=True)
+    console.print(f"Yardstick: {report.yardstick}; {basis(report)}.", soft_wrap=True)
     if any(not profile.measured_here for profile in report.profiles):
         console.print(f"* measured on this machine ({report.machine.cpu}), not on the device.", soft_wrap=True)
     console.print()
@@ -47,30 +49,50 @@ def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:
     candidate, star = report.candidate(profile.chosen), "" if profile.measured_here else "*"
     times = f"{profile.cost.p50_ms:.3g}/{profile.cost.p95_ms:.3g}{star}" if profile.cost else ""
     claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
-    drop = candidate.drop_points or 0.0
     return (
         profile.profile,
         candidate.recipe,
         score(report, candidate),
-        signed(-drop),
+        against_float(candidate),
         kb(candidate),
         times,
         claims,
     )
 
 
+def basis(report: Report) -> str:
+    """On which items."""
+    if report.split:
+        return f"{report.items:,} items, one half to choose on, the other to confirm the choice"
+    return f"{report.items:,} items, too few to choose on one half and confirm on the other"
+
+
 def score_head(report: Report) -> str:
     """Name of the score."""
-    return {"top1": "top-1", "mae": "mean error", "none": "agreement"}[report.metric]
+    short = {"top1": "top-1", "top5": "top-5", "f1": "F1", "auc": "AUC", "mae": "mean error", "none": "agreement"}
+    return short.get(report.metric, report.metric)
 
 
 def score(report: Report, candidate: Candidate) -> str:
     """The candidate's score in its metric's own form."""
-    if report.metric == "top1" and candidate.score is not None:
-        return f"{100 * candidate.score:.2f} %"
-    if report.metric == "mae" and candidate.score is not None:
-        return f"{candidate.score:.5g}"
-    return "" if candidate.agreement_percent is None else f"{candidate.agreement_percent:.2f} %"
+    told = candidate.told
+    if told is None:
+        return ""
+    if told.score is not None:
+        return metrics.shown(report.metric, told.score)
+    return "" if told.agreement_percent is None else f"{told.agreement_percent:.2f} %"
+
+
+def against_float(candidate: Candidate) -> str:
+    """The difference from float, in points."""
+    return "" if candidate.told is None else signed(-candidate.told.drop_points)
+
+
+def interval(comparison: Comparison) -> str:
+    """Where the difference from float lies, in points; empty where no interval is known."""
+    if comparison.drop_low_points is None or comparison.drop_high_points is None:
+        return ""
+    return f"{signed(-comparison.drop_high_points)} to {signed(-comparison.drop_low_points)}"
 
 
 def signed(points: float) -> str:

@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     _add_runtime(evaluate)
     evaluate.add_argument("--threads", type=_count, metavar="N", help="default: the manifest's")
     evaluate.add_argument("--runs", type=_whole, default=100, metavar="N", help="timed runs; 0 for none (default: 100)")
-    evaluate.add_argument("--outputs", type=Path, metavar="X.npz", help="write the raw outputs y0, y1, …")
+    evaluate.add_argument("--outputs", type=Path, metavar="X.npz", help="write the raw outputs y0, y1, … and the targets")
     _add_json(evaluate)
 
     tensors = _add(commands, "tensors", "check data against a model and write its input tensors")

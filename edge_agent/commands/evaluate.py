@@ -38,7 +38,8 @@ def main(arguments: argparse.Namespace) -> int:
         latency = _measure(pipeline, arguments.runs)
         evaluation = _evaluation(deployment, pipeline, claim, threads, answers, latency)
     if arguments.outputs:
-        np.savez(arguments.outputs, **{f"y{i}": stacked for i, stacked in enumerate(answers.outputs)})
+        arrays = {f"y{i}": stacked for i, stacked in enumerate(answers.outputs)}
+        np.savez(arguments.outputs, **arrays, **({} if answers.targets is None else {"targets": answers.targets}))
     print(msgspec.json.encode(evaluation).decode() if arguments.json else _for_people(evaluation))
     return 0
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from converter.candidate import Candidate, Cost, Row
 from converter.choose import choose
+from converter.compare import Comparison
 from converter.recipes import RECIPES
 from firmware_profiles import profile as profiles
 from firmware_profiles.profile import Profile
@@ -24,6 +25,10 @@ LITERT, ORT = Row("litert", "xnnpack"), Row("onnx", "cpu")
 def cost(row: Row, p50_ms: float, **changes: float) -> Cost:
     values: dict[str, Any] = {"p95_ms": p50_ms * 1.2, "load_ms": 1.0, "peak_rss_mb": 60.0, **changes}
     return Cost(row.runtime, row.delegate, "1.0", 1, 200, p50_ms, **values)
+
+
+def compared(drop: float) -> Comparison:
+    return Comparison(items=100, score=0.9, reference_score=0.9, agreement_percent=99.0, drop_points=drop)
 
 
 def candidates(drop: float = 0.0, **p50_ms: float) -> list[Candidate]:
@@ -42,13 +47,16 @@ def candidates(drop: float = 0.0, **p50_ms: float) -> list[Candidate]:
                 outcome="measured",
                 size_bytes=sizes[recipe.name] * 1000,
                 multiply_adds=1000,
-                score=0.9,
-                agreement_percent=99.0,
-                drop_points=drop,
+                chosen_on=compared(drop),
                 costs=[cost(row, p50_ms.get(recipe.name.replace("-", "_"), 1.0))],
             )
         )
     return made
+
+
+def drop_of(candidate: Candidate) -> float:
+    assert candidate.chosen_on is not None
+    return candidate.chosen_on.drop_points
 
 
 def changed(those: list[Candidate], recipe: str, **values: Any) -> list[Candidate]:
@@ -106,10 +114,11 @@ def test_size_decides_between_equals_then_multiply_adds() -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"drop_points": 1.01}, "loses 1.01 points"),
+        ({"chosen_on": compared(1.01)}, "loses 1.01 points"),
+        ({"confirmed_on": compared(1.01)}, "was ahead, but loses 1.01 points on the half that confirms"),
         ({"size_bytes": 600 << 20}, "takes at most 500 MB"),
-        ({"outcome": "failed", "reason": "it crashed", "drop_points": None}, "failed: it crashed"),
-        ({"outcome": "declined", "reason": "no route", "drop_points": None}, "declined: no route"),
+        ({"outcome": "failed", "reason": "it crashed", "chosen_on": None}, "failed: it crashed"),
+        ({"outcome": "declined", "reason": "no route", "chosen_on": None}, "declined: no route"),
         ({"costs": []}, "none of the profile's runtimes ran it here"),
         ({"costs": [cost(LITERT, 1.0, p95_ms=201.0)]}, "the profile allows 200 ms"),
         ({"costs": [cost(LITERT, 1.0, peak_rss_mb=1025.0)]}, "the profile allows 1024 MB"),
@@ -140,7 +149,9 @@ def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
     drops: list[float], times_ms: list[float], *, measured: bool
 ) -> None:
     those = [
-        msgspec.structs.replace(each, drop_points=drop, costs=[cost(LITERT if each.format == "tflite" else ORT, time)])
+        msgspec.structs.replace(
+            each, chosen_on=compared(drop), costs=[cost(LITERT if each.format == "tflite" else ORT, time)]
+        )
         for each, drop, time in zip(candidates(), drops, times_ms, strict=True)
     ]
     verdicts = choose(X86, those, 1.0, "latency", measured=measured)
@@ -150,8 +161,7 @@ def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
     by_name = {each.recipe: each for each in those}
     if verdicts[0].chosen:
         best = by_name[verdicts[0].recipe]
-        assert best.drop_points is not None
-        assert best.drop_points <= 1.0
+        assert drop_of(best) <= 1.0
         if measured:
-            fit = [each for each in those if (each.drop_points or 0) <= 1.0 and each.costs[0].p95_ms <= 200]
+            fit = [each for each in those if drop_of(each) <= 1.0 and each.costs[0].p95_ms <= 200]
             assert best.costs[0].p50_ms == min(each.costs[0].p50_ms for each in fit)

@@ -1,0 +1,87 @@
+"""The judge of one conversion: how every candidate does against float, and on which items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from converter import compare, halves, metrics
+from converter.compare import Comparison
+from converter.halves import Halves
+from converter.metrics import Answers, Array, Metric
+from firmware_profiles.evaluation import Evaluation
+from firmware_profiles.words import Task
+
+
+class Judge(NamedTuple):
+    """What every candidate is compared with, and by what.
+
+    Attributes:
+        reference: float's answers to all items.
+        labelled: whether the targets are the user's labels; otherwise they are float's own answers.
+        labels: names of the classes.
+        split: None where there are too few items for halves.
+    """
+
+    metric: Metric
+    reference: Answers
+    labelled: bool
+    labels: Sequence[str]
+    split: Halves | None
+
+    def chosen_on(self, outputs: Path, evaluation: Evaluation) -> Comparison:
+        """How a candidate does on the items that the choice is made on."""
+        return self._compare(outputs, evaluation, self.split.choosing if self.split else self._all())
+
+    def confirmed_on(self, outputs: Path, evaluation: Evaluation) -> Comparison | None:
+        """How it does on the items that took no part in the choice; None where there are none."""
+        return self._compare(outputs, evaluation, self.split.confirming) if self.split else None
+
+    def yardstick(self) -> str:
+        """What `drop_points` means, in words."""
+        if self.labelled:
+            if self.metric.loss == "growth":
+                return f"growth of the {self.metric.title} over float's, in percent"
+            return f"{self.metric.title}, lost against float in percentage points"
+        if len(self.reference.predicted):
+            return "share of items with another class than float, in percent (the data has no labels)"
+        return "mean absolute difference from float, in percent of float's range (the data has no labels)"
+
+    def _all(self) -> Array:
+        return np.arange(len(self.reference.targets))
+
+    def _compare(self, outputs: Path, evaluation: Evaluation, items: Array) -> Comparison:
+        candidate = _answers(outputs, evaluation)._replace(targets=self.reference.targets)
+        return compare.compare(
+            self.metric, self.reference.at(items), candidate.at(items), self.labels, labelled=self.labelled
+        )
+
+
+def judge(
+    task: Task, metric: Metric | None, labels: Sequence[str], seed: int, outputs: Path, evaluation: Evaluation
+) -> Judge:
+    """The judge of a conversion, from float's own answers.
+
+    Args:
+        metric: None for the task's own.
+        seed: see `halves.split`.
+        outputs: what `edge-agent evaluate --outputs` wrote about float.
+    """
+    reference = _answers(outputs, evaluation)
+    labelled = bool(reference.targets.size)
+    if not labelled:
+        classes = task == "classification"
+        reference = reference._replace(targets=reference.predicted if classes else reference.outputs)
+    fitting = metrics.BY_NAME[metrics.DEFAULT[task]] if labelled else metrics.unlabelled(task, reference.outputs)
+    return Judge(metric or fitting, reference, labelled, labels, halves.split(reference.targets, seed))
+
+
+def _answers(outputs: Path, evaluation: Evaluation) -> Answers:
+    """What was said about the evaluation data; targets of size 0 where there are none."""
+    with np.load(outputs) as arrays:
+        values = arrays["y0"].reshape(len(arrays["y0"]), -1).astype(np.float32)
+        targets = arrays["targets"] if "targets" in arrays else np.empty(0)
+    return Answers(np.asarray(evaluation.predicted, np.int64), values, targets)
