@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from converter.processes import Processes, ended
-from converter.protocol import REPLY, Declined, Description, Export, Exported, Failed, Rejected, encode
+from converter.protocol import REPLY, Declined, Description, Elsewhere, Export, Exported, Failed, Rejected, encode
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 
@@ -33,8 +33,8 @@ class Session:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process that writes it
         self._pending = b""
 
-    def describe(self) -> Description:
-        """Load the model if it is not loaded, and say what it is.
+    def describe(self) -> Description | Elsewhere:
+        """Load the model if it is not loaded, and say what it is, or that only a toolchain loads it.
 
         Raises:
             InputError: the file cannot be loaded.
@@ -49,7 +49,7 @@ class Session:
             raise InputError(Problem(str(self._source), "a model that loads", f"the loader {error}", step)) from None
         if isinstance(reply, Rejected):
             raise InputError(*(Problem(*problem) for problem in reply.problems))
-        if isinstance(reply, Description):
+        if isinstance(reply, Description | Elsewhere):
             return reply
         reason = reply.reason if isinstance(reply, Failed | Declined) else "an odd reply"
         raise UnavailableError(Problem(str(self._source), "the libraries of its format", reason, "see README"))

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -52,8 +52,10 @@ class Processes:
         for process in alive:
             self.kill(process)
 
-    def start(self, arguments: Sequence[str], stdin: int, stderr: int | IO[Any]) -> subprocess.Popen[bytes]:
-        """Start a process whose stdout is a pipe."""
+    def start(
+        self, arguments: Sequence[str], stdin: int, stderr: int | IO[Any], variables: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a process whose stdout is a pipe, with `variables` added to its environment."""
         with self._lock:
             if self._closed:
                 raise KeyboardInterrupt
@@ -62,15 +64,17 @@ class Processes:
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=self._environment,
+                env={**self._environment, **(variables or {})},
                 start_new_session=True,
             )
             self._alive.add(process)
         return process
 
-    def run(self, arguments: Sequence[str], time_limit_s: float) -> Finished:
+    def run(
+        self, arguments: Sequence[str], time_limit_s: float, variables: Mapping[str, str] | None = None
+    ) -> Finished:
         """Run a process to its end, or kill it when its time is up."""
-        process = self.start(arguments, subprocess.DEVNULL, subprocess.PIPE)
+        process = self.start(arguments, subprocess.DEVNULL, subprocess.PIPE, variables)
         try:
             stdout, stderr = process.communicate(timeout=time_limit_s)
             exit_code: int | None = process.returncode

@@ -72,7 +72,13 @@ class Rejected(msgspec.Struct, frozen=True, tag="rejected"):
     problems: list[tuple[str, str, str, str]]
 
 
-Reply = Description | Exported | Declined | Failed | Rejected
+class Elsewhere(msgspec.Struct, frozen=True, tag="elsewhere"):
+    """This environment cannot load the source, and the toolchain that brings it to another format can."""
+
+    reason: str
+
+
+Reply = Description | Exported | Declined | Failed | Rejected | Elsewhere
 REPLY: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
 REQUEST = msgspec.json.Decoder(Export)
 encode = msgspec.json.encode

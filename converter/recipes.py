@@ -64,6 +64,4 @@ def decline(recipe: Recipe, source: SourceFormat, precision: Precision) -> str:
     """Why there is no route from a source of that format and precision; empty if there is one."""
     if precision != "float32" and recipe != reference(source, precision):
         return f"the source is {precision} already, so it is only passed through"
-    if source == "onnx" and recipe.format == "tflite":
-        return "the route from ONNX to TFLite arrives with toolchains"
     return ""

@@ -15,11 +15,10 @@ from typing import BinaryIO, cast
 
 from converter import macs
 from converter.formats import base
-from converter.protocol import REQUEST, Declined, Export, Exported, Failed, Rejected, Reply, encode
+from converter.protocol import REQUEST, Declined, Elsewhere, Export, Exported, Failed, Rejected, Reply, encode
+from converter.reasons import short
 from converter.recipes import BY_NAME, SourceFormat
 from firmware_profiles.errors import InputError
-
-_MAX_REASON = 300
 
 
 def serve(path: Path, source_format: SourceFormat, requests: Iterable[bytes], replies: BinaryIO) -> None:
@@ -35,6 +34,9 @@ def serve(path: Path, source_format: SourceFormat, requests: Iterable[bytes], re
     except InputError as error:
         say(Rejected([(*problem,) for problem in error.problems]))
         return
+    except base.ElsewhereError as error:
+        say(Elsewhere(str(error)))
+        return
     except ImportError as error:
         say(Failed(f"{error.name or error} is not installed; install the extra convert"))
         return
@@ -49,7 +51,7 @@ def _answer(model: base.SourceModel, request: Export) -> Reply:
     except base.NoRouteError as error:
         return Declined(str(error))
     except Exception as error:  # noqa: BLE001  # the libraries raise whatever they meet; it is one failed candidate
-        return Failed(_short(error))
+        return Failed(short(error))
 
 
 def _described(request: Export) -> Exported:
@@ -63,13 +65,6 @@ def _described(request: Export) -> Exported:
 
     inputs, outputs = onnx.tensors(target)
     return Exported(inputs, outputs, macs.of_onnx(target))
-
-
-def _short(error: Exception) -> str:
-    """The first line that says something: TensorFlow puts a traceback of the user's code before it."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith(("in user code", "File "))]
-    return f"{type(error).__name__}: {telling[0] if telling else ''}"[:_MAX_REASON]
 
 
 def main() -> None:

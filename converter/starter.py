@@ -13,11 +13,12 @@ import numpy as np
 
 from converter import fitting
 from converter.evaluate import Agent
-from converter.exporting import Session
 from converter.formats import base
 from converter.processes import Processes
+from converter.progress import Progress
 from converter.project import DataTable, ModelTable, Project, ProjectFile, TargetsTable
 from converter.protocol import Description
+from converter.routes import Routes
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import InputSpec
@@ -71,7 +72,7 @@ def write(model: Path, data: Path, output: Path) -> None:
         raise InputError(Problem(str(output), "an existing folder", "none", "make the folder"))
     source_format = base.detect(model)
     with tempfile.TemporaryDirectory(prefix="godwit-init-") as folder, Processes(Path(folder)) as processes:
-        description = Session(processes, model, source_format).describe()
+        description = Routes(processes, Path(folder), Progress(), model, source_format).describe()
         guessed = _guess(model, data, output, description)
         sample = Path(folder) / "sample.npz"
         Agent(processes).tensors(fitting.fit(guessed, description).entry, data, sample, 64)

@@ -27,6 +27,10 @@ class NoRouteError(Exception):
     """This source has no route to the recipe; the text is the reason."""
 
 
+class ElsewhereError(Exception):
+    """The libraries of this environment cannot load the source, those of a toolchain can; the text is the reason."""
+
+
 class SourceModel(Protocol):
     """A loaded model."""
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.formats.base import damaged
+from converter.formats.base import ElsewhereError, damaged
 from converter.formats.onnx import write_onnx
 from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
@@ -117,6 +117,8 @@ def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:
         try:
             model = keras.saving.load_model(link, compile=False)
         except Exception as error:  # noqa: BLE001  # Keras and h5py raise whatever they meet
+            if source_format == "h5" and _older_keras(path):
+                raise ElsewhereError(f"Keras {_older_keras(path)} wrote it, and Keras 3 cannot load it") from None
             raise damaged(path, kind, error) from None
     if not model.inputs:
         step = "call it once before saving"
@@ -129,6 +131,18 @@ def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:
         for name, tensor in zip(names, model.outputs, strict=True)
     ]
     return TensorFlowModel(lambda x: tf.nest.flatten(model(x, training=False)), _only(path, inputs), _distinct(outputs))
+
+
+def _older_keras(path: Path) -> str:
+    """The version that wrote a whole .h5 model, if it is older than 3; empty otherwise."""
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            written_by = str(file.attrs.get("keras_version", "1")) if "model_config" in file.attrs else ""
+    except OSError:
+        return ""
+    return "" if written_by.startswith("3") else written_by
 
 
 def _load_saved_model(path: Path) -> TensorFlowModel:

@@ -1,0 +1,12 @@
+"""A library's exception, told in one line."""
+
+from __future__ import annotations
+
+_MAX = 300
+
+
+def short(error: Exception) -> str:
+    """The first line that says something: TensorFlow puts a traceback of the user's code before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("in user code", "File "))]
+    return f"{type(error).__name__}: {telling[0] if telling else ''}"[:_MAX]

@@ -1,0 +1,144 @@
+"""The ways out of a source: what its own session exports, and what goes through a toolchain first.
+
+A toolchain brings the source to a format that a session of this environment loads; every recipe
+then applies to that. It is brought once, on the first use; a toolchain that cannot be made, or a
+converter that fails, fails the recipes that need it and no others.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import converter
+import firmware_profiles
+from converter import toolchain
+from converter.bring.request import ANSWER, Bring, Brought, encode
+from converter.exporting import Session
+from converter.processes import Processes
+from converter.progress import Progress
+from converter.protocol import Declined, Description, Export, Exported, Failed, Rejected
+from converter.recipes import BY_NAME, SourceFormat
+from firmware_profiles.errors import GodwitError, InputError, Problem
+from firmware_profiles.words import ModelFormat
+
+BRING_LIMIT_S = 900.0
+
+
+class Route(NamedTuple):
+    """One way through a toolchain.
+
+    Attributes:
+        module: of `converter.bring`.
+        gives: the format that it writes.
+    """
+
+    toolchain: str
+    module: str
+    gives: SourceFormat
+
+
+KERAS_2 = Route("tf-keras", "keras2", "savedmodel")
+THROUGH: dict[tuple[SourceFormat, ModelFormat], Route] = {
+    ("onnx", "tflite"): Route("onnx2tf", "onnx2tf", "savedmodel"),
+}
+
+
+class Routes:
+    """One source model, described and exported by whatever way there is."""
+
+    def __init__(
+        self, processes: Processes, folder: Path, progress: Progress, source: Path, source_format: SourceFormat
+    ) -> None:
+        """Args: `folder` for what toolchains write."""
+        self._processes = processes
+        self._folder = folder
+        self._progress = progress
+        self._source = source
+        self._format = source_format
+        self._own = Session(processes, source, source_format)
+        self._brought: dict[Route, Session | Declined | Failed] = {}
+
+    def describe(self) -> Description:
+        """Load the model and say what it is.
+
+        Raises:
+            InputError: the file cannot be loaded.
+            UnavailableError: a library or a toolchain is missing.
+        """
+        description = self._own.describe()
+        if isinstance(description, Description):
+            return description
+        self._progress(f"{self._source.name}: {description.reason}; {KERAS_2.toolchain} does")
+        session = self._bring(KERAS_2, [])
+        if not isinstance(session, Session):
+            raise InputError(
+                Problem(str(self._source), "a model that converts", session.reason, "bring it in another format")
+            )
+        self._own = session
+        return self._described(session)
+
+    def export(self, request: Export) -> Exported | Declined | Failed:
+        """Export once, through a toolchain if that is the way."""
+        route = THROUGH.get((self._format, BY_NAME[request.recipe].format))
+        session = self._own if route is None else self._session_after(route, request.shape)
+        return session.export(request) if isinstance(session, Session) else session
+
+    def close(self) -> None:
+        """End the processes."""
+        for session in (self._own, *self._brought.values()):
+            if isinstance(session, Session):
+                session.close()
+
+    def _session_after(self, route: Route, shape: list[int]) -> Session | Declined | Failed:
+        if route not in self._brought:
+            try:
+                session = self._brought[route] = self._bring(route, shape)
+                if isinstance(session, Session):
+                    self._described(session)
+            except GodwitError as error:
+                told = error.problems[0]
+                self._brought[route] = Failed(f"{told.where}: {told.found}; {told.next_step}")
+        return self._brought[route]
+
+    def _bring(self, route: Route, shape: list[int]) -> Session | Declined | Failed:
+        """A session of the source in the route's format.
+
+        Raises:
+            UnavailableError: the toolchain cannot be made.
+            InputError: the source is damaged.
+        """
+        python = toolchain.prepare(route.toolchain, self._progress)
+        self._progress(f"bringing {self._source.name} by {route.toolchain}")
+        target = self._folder / f"{self._source.stem}.{route.module}"
+        request = Bring(module=route.module, source=str(self._source), target=str(target), shape=shape)
+        line = [str(python), "-m", "converter.bring", encode(request).decode()]
+        finished = self._processes.run(line, BRING_LIMIT_S, {"PYTHONPATH": self._lent()})
+        if finished.exit_code != 0:
+            last = (finished.stderr.strip().splitlines() or ["no word"])[-1][:200]
+            return Failed(f"{route.toolchain} {finished.ending(BRING_LIMIT_S)} ({last})")
+        answer = ANSWER.decode(finished.stdout)
+        if isinstance(answer, Rejected):
+            raise InputError(*(Problem(*problem) for problem in answer.problems))
+        if not isinstance(answer, Brought):
+            return answer
+        return Session(self._processes, target, route.gives)
+
+    def _described(self, session: Session) -> Description:
+        """What was brought, in whose errors the source is named."""
+        try:
+            description = session.describe()
+        except InputError as error:
+            raise InputError(*(problem._replace(where=str(self._source)) for problem in error.problems)) from None
+        assert isinstance(description, Description)
+        return description
+
+    def _lent(self) -> str:
+        """A folder with our own packages and none of their neighbours, which a toolchain has in other versions."""
+        folder = self._folder / "lent"
+        folder.mkdir(exist_ok=True)
+        for package in (converter, firmware_profiles):
+            link = folder / package.__name__
+            if not link.is_symlink():
+                link.symlink_to(Path(str(package.__file__)).parent)
+        return str(folder)
