@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ import msgspec
 
 from converter import contents, judge, pack
 from converter.candidate import READERS, Candidate, Cost, Model, Row
-from converter.evaluate import Agent
+from converter.evaluate import Agent, Bundled
 from converter.fitting import Fitted
 from converter.judge import Judge
 from converter.progress import Progress
@@ -20,9 +21,11 @@ from converter.protocol import Export, Exported
 from converter.recipes import Recipe
 from converter.routes import Routes
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
-from firmware_profiles.evaluation import Evaluation
+from firmware_profiles.evaluation import Evaluation, SideBySide
 
 COST_RUNS = 200
+MEMORY_RUNS = 20
+"""After so many inferences a runtime has all the memory that it will take."""
 
 
 class Workshop(NamedTuple):
@@ -110,16 +113,24 @@ def build(
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def with_cost(shop: Workshop, built: Built, rows: Sequence[Row]) -> Built:
-    """The candidate with its latency and memory on each of `rows` that it runs on; one process at a time."""
+def with_cost(shop: Workshop, reference: Built, built: Built, rows: Sequence[Row]) -> Built:
+    """The candidate with its latency and memory on each of `rows` that it runs on; one process at a time.
+
+    Args:
+        reference: float, measured in turn with it.
+    """
     assert built.draft is not None
+    assert reference.draft is not None
+    assert reference.evaluated is not None
+    float_ = Bundled(reference.draft.bundle, reference.evaluated.row)
     costs = []
     for row in rows:
         try:
-            evaluation = shop.agent.evaluate(built.draft.bundle, row, runs=COST_RUNS)
+            alone = shop.agent.evaluate(built.draft.bundle, row, runs=MEMORY_RUNS)
+            in_turn = shop.agent.compare(float_, Bundled(built.draft.bundle, row), COST_RUNS)
         except GodwitError:
             continue  # a runtime that does not run it here has no figure; the proof says why
-        costs.append(_cost(row, evaluation))
+        costs.append(_cost(row, alone, in_turn))
     return built._replace(candidate=msgspec.structs.replace(built.candidate, costs=costs))
 
 
@@ -142,12 +153,18 @@ def _export(
     if not isinstance(reply, Exported):
         outcome = type(reply).__name__.lower()
         return msgspec.structs.replace(candidate, outcome=outcome, reason=reply.reason), None
-    size, multiply_adds = target.stat().st_size, reply.multiply_adds
-    candidate = msgspec.structs.replace(candidate, outcome="measured", size_bytes=size, multiply_adds=multiply_adds)
+    content = target.read_bytes()
+    candidate = msgspec.structs.replace(
+        candidate,
+        outcome="measured",
+        size_bytes=len(content),
+        transfer_bytes=len(zlib.compress(content, zlib.Z_BEST_COMPRESSION)),
+        multiply_adds=reply.multiply_adds,
+    )
     model = Model(target, reply.inputs, reply.outputs)
     draft = target.with_suffix(".draft.godwit")
     entry = pack.entry(fitted.entry, candidate, model, [], "")
-    pack.write(draft, shop.project, shop.project.profiles[0], entry, {entry.file: target.read_bytes()})
+    pack.write(draft, shop.project, shop.project.profiles[0], entry, {entry.file: content})
     return candidate, Draft(model, draft)
 
 
@@ -201,15 +218,18 @@ def confirmed(judging: Judge, built: Built) -> Built:
     return built._replace(candidate=msgspec.structs.replace(built.candidate, confirmed_on=confirmed_on))
 
 
-def _cost(row: Row, evaluation: Evaluation) -> Cost:
+def _cost(row: Row, alone: Evaluation, in_turn: SideBySide) -> Cost:
     return Cost(
         runtime=row.runtime,
         delegate=row.delegate,
-        version=evaluation.runtime.version,
-        threads=evaluation.threads,
-        runs=evaluation.latency.runs,
-        p50_ms=evaluation.latency.p50_ms,
-        p95_ms=evaluation.latency.p95_ms,
-        load_ms=evaluation.load_ms,
-        peak_rss_mb=round(evaluation.peak_rss_bytes / (1 << 20), 1),
+        version=alone.runtime.version,
+        threads=alone.threads,
+        runs=in_turn.second.runs,
+        p50_ms=in_turn.second.p50_ms,
+        p95_ms=in_turn.second.p95_ms,
+        ratio=round(in_turn.second.p50_ms / in_turn.first.p50_ms, 4),
+        float_p50_ms=in_turn.first.p50_ms,
+        float_p95_ms=in_turn.first.p95_ms,
+        load_ms=alone.load_ms,
+        peak_rss_mb=round(alone.peak_rss_bytes / (1 << 20), 1),
     )

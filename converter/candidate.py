@@ -50,7 +50,10 @@ class Cost(msgspec.Struct, frozen=True):
     Attributes:
         runtime, delegate, version: what ran it.
         p50_ms, p95_ms: of one inference, tensor in, tensor out.
-        peak_rss_mb: of the whole evaluating process.
+        ratio: of the p50 to float's, the two measured in turn in one process.
+        float_p50_ms, float_p95_ms: of float, measured in turn with it.
+        load_ms: from the model file to a runtime that is ready.
+        peak_rss_mb: of a process that only evaluates it.
     """
 
     runtime: RuntimeName
@@ -60,6 +63,9 @@ class Cost(msgspec.Struct, frozen=True):
     runs: int
     p50_ms: float
     p95_ms: float
+    ratio: float
+    float_p50_ms: float
+    float_p95_ms: float
     load_ms: float
     peak_rss_mb: float
 
@@ -72,6 +78,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it was declined or failed.
         activations: symmetry of quantized activations; None where they stay float.
         size_bytes: of the model file as loaded.
+        transfer_bytes: of the model file deflated, as it travels.
         multiply_adds: of one inference.
         chosen_on: how it does on the items that the choice is made on; None if not measured.
         confirmed_on: how it does on the items that took no part in the choice; None where they were
@@ -87,6 +94,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Literal["measured", "declined", "failed"]
     reason: str = ""
     size_bytes: int = 0
+    transfer_bytes: int = 0
     multiply_adds: int = 0
     chosen_on: Comparison | None = None
     confirmed_on: Comparison | None = None

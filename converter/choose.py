@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from converter.candidate import RUNTIMES_OF_FORMAT, Candidate, Row
+from converter.candidate import RUNTIMES_OF_FORMAT, Candidate, Cost, Row
 from firmware_profiles.profile import Profile, RuntimeRow
 
 Optimise = Literal["latency", "size"]
@@ -94,15 +94,16 @@ def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, *, me
 
 
 def _measured_steps(profile: Profile, optimise: Optimise) -> list[_Step]:
-    def p50_ms(candidate: Candidate) -> float:
-        cost = candidate.cost_on(places(profile, candidate))
-        assert cost is not None
-        return cost.p50_ms
+    def cost(candidate: Candidate) -> Cost:
+        found = candidate.cost_on(places(profile, candidate))
+        assert found is not None
+        return found
 
+    # The ratio to float, measured in turn: what slows the machine for a while slows both.
     latency = _Step(
-        p50_ms,
-        lambda winner, loser: f"slower: p50 of {p50_ms(loser):.3g} ms against {p50_ms(winner):.3g} ms",
-        lambda winner: f"fastest here: p50 of {p50_ms(winner):.3g} ms",
+        lambda candidate: cost(candidate).ratio,
+        lambda winner, loser: f"slower: ×{cost(loser).ratio:.3g} of float's p50 against ×{cost(winner).ratio:.3g}",
+        lambda winner: f"fastest here: ×{cost(winner).ratio:.3g} of float's p50",
     )
     return [latency, _SIZE] if optimise == "latency" else [_SIZE, latency]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -67,6 +68,7 @@ def deliver(
         bundle=str(path),
         bundle_sha256=sha256,
         bundle_bytes=path.stat().st_size,
+        transfer_bytes=len(zlib.compress(path.read_bytes(), zlib.Z_BEST_COMPRESSION)),
         claims=[each.claim for each in proven if each.claim],
         left_out=left_out,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +12,7 @@ from converter.candidate import Row
 from converter.processes import Processes
 from firmware_profiles import errors, manifest
 from firmware_profiles.errors import GodwitError, Problem
-from firmware_profiles.evaluation import Evaluation
+from firmware_profiles.evaluation import Evaluation, SideBySide
 from firmware_profiles.wire import RuntimeInUse
 
 LIMIT_S = 1800.0
@@ -22,6 +23,13 @@ class SelfTest(msgspec.Struct, frozen=True):
 
     runtime: RuntimeInUse
     golden_max_difference: float
+
+
+class Bundled(NamedTuple):
+    """A bundle, and what runs it."""
+
+    bundle: Path
+    row: Row
 
 
 class Agent:
@@ -46,6 +54,11 @@ class Agent:
         if outputs:
             arguments += ["--outputs", outputs]
         return msgspec.json.decode(self._run("evaluate", *arguments), type=Evaluation)
+
+    def compare(self, first: Bundled, second: Bundled, runs: int) -> SideBySide:
+        """Measure the latency of two bundles in turn, in one process."""
+        arguments = [first.bundle, second.bundle, "--on", first.row, second.row, "--runs", runs]
+        return msgspec.json.decode(self._run("compare", *arguments), type=SideBySide)
 
     def selftest(self, bundle: Path, row: Row | None = None) -> SelfTest:
         """Compare with the golden vectors on one runtime, or on the first claimed that is here."""

@@ -100,7 +100,7 @@ def _with_costs(shop: Workshop, planned: Plan, built: Sequence[Built]) -> list[B
             costed.append(each)
             continue
         shop.progress(f"measuring {each.candidate.recipe}")
-        costed.append(build.with_cost(shop, each, _rows_to_measure(planned.targets, each)))
+        costed.append(build.with_cost(shop, built[0], each, _rows_to_measure(planned.targets, each)))
     return costed
 
 

@@ -45,6 +45,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
         cost: of the chosen candidate here, on the first of the profile's runtimes that it was measured
             on, else on any.
         bundle: path of the bundle; empty where there is none.
+        transfer_bytes: of the bundle deflated, as it travels.
         claims: runtimes on which the model gave its golden answers here.
         left_out: runtimes of the profile that could not be proved here.
         problem: why there is no bundle; empty where there is one.
@@ -59,6 +60,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str = ""
     bundle_sha256: str = ""
     bundle_bytes: int = 0
+    transfer_bytes: int = 0
     claims: list[RuntimeClaim] = []
     left_out: list[LeftOut] = []
     problem: str = ""

@@ -148,7 +148,10 @@ def _latency_method(candidates: Sequence[Candidate]) -> str:
     if cost is None:
         return "not measured: no candidate met the goal"
     threads = f"{cost.threads} thread{'s' if cost.threads != 1 else ''}"
-    return f"{cost.runs} runs after warm-up, {threads}, batch 1, one process at a time, tensor in to tensor out"
+    return (
+        f"{cost.runs} runs after warm-up, each in turn with one of float in the same process, {threads}, batch 1,"
+        " tensor in to tensor out; nothing else of this conversion ran meanwhile"
+    )
 
 
 def _plot_note(report: Report) -> str:

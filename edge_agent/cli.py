@@ -67,8 +67,18 @@ def parser() -> argparse.ArgumentParser:
     _add_runtime(evaluate)
     evaluate.add_argument("--threads", type=_count, metavar="N", help="default: the manifest's")
     evaluate.add_argument("--runs", type=_whole, default=100, metavar="N", help="timed runs; 0 for none (default: 100)")
-    evaluate.add_argument("--outputs", type=Path, metavar="X.npz", help="write the raw outputs y0, y1, … and the targets")
+    evaluate.add_argument(
+        "--outputs", type=Path, metavar="X.npz", help="write the raw outputs y0, y1, … and the targets"
+    )
     _add_json(evaluate)
+
+    compare = _add(commands, "compare", "measure the latency of two bundles in turn, here")
+    compare.add_argument("first", type=Path, metavar="A")
+    compare.add_argument("second", type=Path, metavar="B")
+    compare.add_argument("--on", nargs=2, metavar="R/D", help="runtime/delegate of each (default: the first claimed)")
+    compare.add_argument("--threads", type=_count, metavar="N", help="default: each manifest's")
+    compare.add_argument("--runs", type=_count, default=200, metavar="N", help="timed runs of each (default: 200)")
+    _add_json(compare)
 
     tensors = _add(commands, "tensors", "check data against a model and write its input tensors")
     tensors.add_argument("model", type=Path, metavar="MODEL.json", help="a model as in a manifest")

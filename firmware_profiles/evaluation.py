@@ -1,4 +1,4 @@
-"""What `edge-agent evaluate --json` prints: the evidence about one bundle on one machine."""
+"""What `edge-agent evaluate` and `compare` print with --json: the evidence about bundles on one machine."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ class Machine(msgspec.Struct, frozen=True):
     cores: int
     system: str
     python: str
+
+
+class SideBySide(msgspec.Struct, frozen=True):
+    """What `edge-agent compare --json` prints: two bundles measured in turn, in one process."""
+
+    first: Latency
+    second: Latency
+    machine: Machine
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):

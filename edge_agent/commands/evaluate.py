@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from edge_agent import golden
+from edge_agent import golden, timing
 from edge_agent.deployment import Deployment, unpacked
 from edge_agent.flow.dataset import open_dataset
 from edge_agent.flow.labelled import Labelled, checked
@@ -22,7 +22,6 @@ from firmware_profiles.evaluation import Evaluation, Latency
 from firmware_profiles.manifest import Model, RuntimeClaim
 from firmware_profiles.wire import Classification, Regression
 
-_WARM_UP_RUNS = 10
 _PROGRESS_S = 2.0
 
 
@@ -35,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
         claim = claim_of(model, arguments.runtime, arguments.delegate)
         pipeline = open_pipeline(deployment, model, claim, threads)
         answers = _answer(pipeline, labelled, keep_outputs=arguments.outputs is not None)
-        latency = _measure(pipeline, arguments.runs)
+        (latency,) = timing.interleaved([pipeline], arguments.runs)
         evaluation = _evaluation(deployment, pipeline, claim, threads, answers, latency)
     if arguments.outputs:
         arrays = {f"y{i}": stacked for i, stacked in enumerate(answers.outputs)}
@@ -103,22 +102,6 @@ def _answer(pipeline: Pipeline, labelled: Labelled | None, *, keep_outputs: bool
     return _Answers(
         predicted, values, [np.concatenate(column) for column in kept if column], labelled.targets, len(data)
     )
-
-
-def _measure(pipeline: Pipeline, runs: int) -> Latency:
-    """Time of the bare inference on a mid-scale input."""
-    if runs == 0:
-        return Latency(0, 0.0, 0.0)
-    tensor = np.full((1, *pipeline.preprocess.item_shape), 0.5, np.float32)
-    for _ in range(_WARM_UP_RUNS):
-        pipeline.run([tensor])
-    times_ms = []
-    for _ in range(runs):
-        started = time.perf_counter()
-        pipeline.run([tensor])
-        times_ms.append((time.perf_counter() - started) * 1e3)
-    p50_ms, p95_ms = np.percentile(times_ms, [50, 95])
-    return Latency(runs, round(float(p50_ms), 4), round(float(p95_ms), 4))
 
 
 def _evaluation(

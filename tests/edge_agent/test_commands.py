@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from firmware_profiles.errors import InputError, from_process
-from firmware_profiles.evaluation import Evaluation
+from firmware_profiles.evaluation import Evaluation, SideBySide
 from firmware_profiles.manifest import RuntimeClaim
-from tests.edge_agent.support import agent, images, model, write_bundle
+from tests.edge_agent.support import agent, images, model, null_bundle, write_bundle
 
 
 @pytest.fixture
@@ -199,3 +199,24 @@ def test_help_imports_neither_numpy_nor_a_runtime() -> None:
     code = "import sys, edge_agent.cli as c; c.parser(); print('numpy' in sys.modules, 'paho' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_two_bundles_are_measured_in_turn(bundle: Path, tmp_path: Path) -> None:
+    other = null_bundle(tmp_path / "null.godwit")
+    done = agent("compare", bundle, other, "--runs", "30", "--json", check=True)
+    found = msgspec.json.decode(done.stdout, type=SideBySide)
+    assert (found.first.runs, found.second.runs) == (30, 30)
+    assert 0 < found.second.p50_ms < found.first.p50_ms  # no model at all against a real one
+    done = agent("compare", bundle, other, "--on", "litert/none", "null/none", "--runs", "3", check=True)
+    assert "3 runs in turn" in done.stdout
+
+
+def test_compare_wants_a_runtime_and_a_delegate(bundle: Path) -> None:
+    done = agent("compare", bundle, bundle, "--on", "litert/none", "litert")
+    assert done.returncode == 2
+    assert "RUNTIME/DELEGATE" in done.stderr
+
+
+def test_the_targets_lie_beside_the_outputs(bundle: Path, data: Path, tmp_path: Path) -> None:
+    agent("evaluate", bundle, "--data", data, "--runs", "0", "--outputs", tmp_path / "o.npz", check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "o.npz")["targets"], np.load(data)["y"])
