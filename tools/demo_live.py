@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import queue
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +22,9 @@ OUTAGE_S = 3.0
 _LIMIT_S = 60.0
 _STOP_LIMIT_S = 10.0
 _POLL_S = 0.1
+_QUIET_S = 5.0
+_SETTLED_S = 0.3
+_NEVER = (0.0, 0.0)
 _MB = 1e6
 
 
@@ -69,7 +74,7 @@ class Demo:
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
         self._predictions: list[dict[str, Any]] = []
         self._inputs: set[tuple[str, int]] = set()
-        self._outage = (0.0, 0.0)
+        self._outage = _NEVER
 
     def run(self, commands: Commands) -> Live:
         """Replay everything, and take the broker away in the middle.
@@ -81,16 +86,16 @@ class Demo:
             watch = processes.start(commands.watch, subprocess.PIPE, log)
             try:
                 threading.Thread(target=self._read, args=(watch,), daemon=True).start()
-                self._wait_for("the subscription", lambda line: line.get("state") == "subscribed")
-                self._say(f"mosquitto listens on {self._broker.url}; godwit watch is subscribed")
+                self._wait_for_subscription()
+                self._say(f"{self._broker.name} listens on {self._broker.url}; godwit watch is subscribed")
                 started = time.time()
                 agent = processes.start(commands.agent, log, log)
                 try:
-                    self._replay()
+                    self._replay(agent)
                     pss = [_pss_mb(pid) for pid in self._pids()]
                 finally:
                     processes.stop(agent)
-                self._wait_for("the agent's goodbye", lambda line: line["message"].get("state") == "stopped")
+                self._wait_for("the agent's goodbye", lambda line: line.get("message", {}).get("state") == "stopped")
             finally:
                 processes.stop(watch)
         first = min(_moment(line) for line in self._predictions)
@@ -102,24 +107,55 @@ class Demo:
         for line in watch.stdout:
             self._lines.put(json.loads(line))
 
-    def _replay(self) -> None:
+    def _replay(self, agent: subprocess.Popen[bytes]) -> None:
+        """Until every input is answered, or no more can come; with an outage after a third of them."""
         deadline = time.monotonic() + _LIMIT_S
-        stop_at, back_at = self._produced // 3, float("inf")
+        quiet_since = time.monotonic()
         while len(self._inputs) < self._produced:
             if time.monotonic() > deadline:
                 raise self._late(f"{self._produced} predictions", f"{len(self._inputs)} within {_LIMIT_S:g} s")
-            self._take(_POLL_S)
-            if stop_at and len(self._inputs) >= stop_at:
-                self._say(f"{len(self._inputs)} predictions received; the broker is stopped for {OUTAGE_S:g} s …")
-                self._broker.stop()
-                stop_at, back_at = 0, time.monotonic() + OUTAGE_S
-                self._outage = (time.time(), time.time() + OUTAGE_S)
-            if time.monotonic() > back_at:
-                self._broker.start()
-                back_at = float("inf")
-                self._outage = (self._outage[0], time.time())
-                self._say("… and started again")
+            line = self._take(_POLL_S)
+            if line:
+                quiet_since = time.monotonic()
+                if self._outage == _NEVER and 3 * len(self._inputs) >= self._produced:
+                    self._take_the_broker_away(agent)
+            elif self._inputs and time.monotonic() > quiet_since + _QUIET_S and self._all_acknowledged():
+                break
         self._say(f"{len(self._inputs)} of {self._produced} inputs answered")
+
+    def _take_the_broker_away(self, agent: subprocess.Popen[bytes]) -> None:
+        self._say(f"{len(self._inputs)} predictions received; the broker is stopped for {OUTAGE_S:g} s …")
+        with self._held(agent):
+            self._broker.stop()
+        stopped = time.time()
+        time.sleep(OUTAGE_S)
+        with self._held(agent):
+            self._broker.start()
+            if not self._broker.keeps_messages:
+                self._wait_for_subscription()
+        self._outage = (stopped, time.time())
+        self._say("… and started again")
+
+    @contextmanager
+    def _held(self, agent: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Nothing is under way and the agent sends nothing, where the broker would lose it."""
+        if self._broker.keeps_messages:
+            yield
+            return
+        agent.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(_SETTLED_S)
+            yield
+        finally:
+            agent.send_signal(signal.SIGCONT)
+
+    def _all_acknowledged(self) -> bool:
+        """Whether the broker has every answer that there will be: what is not here by now is lost."""
+        status = self._status()
+        return status["spool_messages"] == 0 and all(state == "ended" for state in status["sources"].values())
+
+    def _wait_for_subscription(self) -> None:
+        self._wait_for("the subscription", lambda line: line.get("state") == "subscribed")
 
     def _wait_for(self, what: str, is_it: Callable[[dict[str, Any]], bool]) -> None:
         deadline = time.monotonic() + _STOP_LIMIT_S
@@ -145,8 +181,12 @@ class Demo:
         return GodwitError(Problem("demo", expected, found, f"read {self._folder / 'agent.log'}"))
 
     def _pids(self) -> tuple[int, int]:
-        status = json.loads((self._root / "run" / "status.json").read_text(encoding="utf-8"))
+        status = self._status()
         return status["supervisor_pid"], status["worker_pid"]
+
+    def _status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads((self._root / "run" / "status.json").read_text(encoding="utf-8"))
+        return status
 
 
 def _moment(line: dict[str, Any]) -> float:
