@@ -77,7 +77,8 @@ def caution(comparison: Comparison, goal_points: float) -> str:
         return ""
     if comparison.drop_high_points - comparison.drop_low_points <= goal_points:
         return ""
-    return f"with {comparison.items} items, {goal_points:g} points cannot be told apart"
+    points = "point" if goal_points == 1 else "points"
+    return f"with {comparison.items} items, {goal_points:g} {points} cannot be told apart"
 
 
 def _interval(metric: Metric, reference: Answers, candidate: Answers) -> Interval | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from converter import choose, pack, report
+from converter import choose, compare, pack, report
 from converter.build import Built, Workshop
 from converter.choose import Verdict
 from converter.judge import Judge
@@ -48,6 +48,7 @@ def deliver(
     if not verdicts or not verdicts[0].chosen:
         return _without(profile, verdicts, measured_here, "no candidate meets the goal and the profile's limits")
     winner = next(each for each in built if each.candidate.recipe == verdicts[0].recipe)
+    assert winner.candidate.told is not None
     places = choose.places(profile, winner.candidate)
     proven = [prover.prove(winner, row) for row in places]
     left_out = [LeftOut(each.row.runtime, each.row.delegate, each.reason) for each in proven if not each.claim]
@@ -65,6 +66,7 @@ def deliver(
         chosen=winner.candidate.recipe,
         verdicts=verdicts,
         cost=winner.candidate.cost_on(places) or next(iter(winner.candidate.costs), None),
+        caution=compare.caution(winner.candidate.told, shop.project.file.goal.max_drop_points),
         bundle=str(path),
         bundle_sha256=sha256,
         bundle_bytes=path.stat().st_size,

@@ -44,6 +44,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
         verdicts: on every candidate, the chosen one first.
         cost: of the chosen candidate here, on the first of the profile's runtimes that it was measured
             on, else on any.
+        caution: what the items on which it was judged cannot show; empty where they can.
         bundle: path of the bundle; empty where there is none.
         transfer_bytes: of the bundle deflated, as it travels.
         claims: runtimes on which the model gave its golden answers here.
@@ -57,6 +58,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
     chosen: RecipeName | None
     verdicts: list[Verdict]
     cost: Cost | None = None
+    caution: str = ""
     bundle: str = ""
     bundle_sha256: str = ""
     bundle_bytes: int = 0

@@ -10,7 +10,7 @@ from converter import report_plot
 from converter.candidate import Candidate, Cost
 from converter.choose import Verdict
 from converter.report import ProfileReport, Report
-from converter.table import against_float, basis, kb, score, score_head
+from converter.table import against_float, basis, judgement, kb, score, score_head
 
 _STYLE = Path(__file__).with_name("report.css")
 
@@ -108,10 +108,14 @@ def _times(cost: Cost | None, *, here: bool) -> list[str]:
 
 
 def _profiles(report: Report) -> str:
-    return f"<div class=profiles>{''.join(map(_profile, report.profiles))}</div>"
+    return f"<div class=profiles>{''.join(_profile(report, profile) for profile in report.profiles)}</div>"
 
 
-def _profile(profile: ProfileReport) -> str:
+def _judged(report: Report, profile: ProfileReport) -> str:
+    return f"<p>{escape(judgement(report, profile))}</p>" if profile.chosen else ""
+
+
+def _profile(report: Report, profile: ProfileReport) -> str:
     decided = "Decided by what was measured here: this machine is such a device."
     by_rule = "Not measured on the device: decided by the profile's rules."
     left = "".join(
@@ -122,7 +126,8 @@ def _profile(profile: ProfileReport) -> str:
     return (
         f"<div class=card><h3>{escape(profile.title)}</h3>"
         f"<p><code>{escape(profile.profile)}</code>. {decided if profile.measured_here else by_rule}</p>"
-        f"{sha if profile.bundle else ''}<ul>{''.join(map(_verdict, profile.verdicts))}{left}</ul></div>"
+        f"{_judged(report, profile)}{sha if profile.bundle else ''}"
+        f"<ul>{''.join(map(_verdict, profile.verdicts))}{left}</ul></div>"
     )
 
 

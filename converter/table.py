@@ -26,14 +26,16 @@ def show(report: Report) -> None:
         bundles.add_row(*_bundle_row(report, profile)[:shown])
     console.print(bundles)
     console.print(f"Yardstick: {report.yardstick}; {basis(report)}.", soft_wrap=True)
+    for chosen in {profile.chosen: profile for profile in report.profiles if profile.chosen}.values():
+        console.print(f"{chosen.chosen}: {judgement(report, chosen)}.", soft_wrap=True)
     if any(not profile.measured_here for profile in report.profiles):
         console.print(f"* measured on this machine ({report.machine.cpu}), not on the device.", soft_wrap=True)
     console.print()
     for profile in report.profiles:
-        _show_losers(profile)
+        _show_verdicts(profile)
 
 
-def _show_losers(profile: ProfileReport) -> None:
+def _show_verdicts(profile: ProfileReport) -> None:
     for verdict in profile.verdicts:
         mark = "✓" if verdict.chosen else "✗"
         print(f"  {profile.profile:20} {mark} {verdict.recipe:15} {verdict.reason}")
@@ -58,6 +60,18 @@ def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:
         times,
         claims,
     )
+
+
+def judgement(report: Report, profile: ProfileReport) -> str:
+    """How sure the difference of the chosen candidate from float is."""
+    assert profile.chosen is not None
+    candidate = report.candidate(profile.chosen)
+    assert candidate.told is not None
+    where = "confirmed on" if candidate.confirmed_on else "on"
+    found = [f"{signed(-candidate.told.drop_points)} points against float, {where} {candidate.told.items:,} items"]
+    if spread := interval(candidate.told):
+        found.append(f"95 % interval {spread}")
+    return "; ".join([*found, profile.caution] if profile.caution else found)
 
 
 def basis(report: Report) -> str:

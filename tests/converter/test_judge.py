@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,42 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter import compare, halves, judge
-from firmware_profiles.evaluation import Evaluation, Latency, Machine
-from firmware_profiles.wire import RuntimeInUse
-
-NO_EVALUATION: dict[str, Any] = {
-    "bundle_sha256": "",
-    "model": "m",
-    "runtime": RuntimeInUse("litert", "none", "1", None, None),
-    "threads": 1,
-    "metric": "none",
-    "value": None,
-    "values": [],
-    "latency": Latency(0, 0, 0),
-    "load_ms": 0.0,
-    "peak_rss_bytes": 0,
-    "golden_max_difference": None,
-    "machine": Machine("x86_64", "", 1, "", ""),
-}
-
-
-class Told:
-    """What `edge-agent evaluate --outputs` tells about one candidate."""
-
-    def __init__(self, path: Path, outputs: Any, targets: Any = None, *, classes: bool = True) -> None:
-        outputs = np.asarray(outputs, np.float32)
-        np.savez(path, y0=outputs, **({} if targets is None else {"targets": np.asarray(targets)}))
-        predicted = outputs.argmax(axis=1).tolist() if classes else []
-        self.outputs = path
-        self.evaluation = Evaluation(items=len(outputs), predicted=predicted, **NO_EVALUATION)
-
-    @property
-    def both(self) -> tuple[Path, Evaluation]:
-        return self.outputs, self.evaluation
-
-
-def classes(*predicted: int) -> Any:
-    return np.eye(3)[list(predicted)]
+from tests.converter.told import Told, classes
 
 
 def test_classes_with_labels_lose_accuracy_and_the_damage_is_told_by_class(tmp_path: Path) -> None:
