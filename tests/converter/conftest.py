@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from converter import toolchain
 from converter.report import Report
+from firmware_profiles import profile
+from firmware_profiles.errors import UnavailableError
 from godwit import cli
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,6 +41,19 @@ def godwit(capfd: pytest.CaptureFixture[str]) -> Godwit:
     return call
 
 
+@pytest.fixture(scope="session")
+def made() -> Callable[[str], None]:
+    """`made(name)` makes a toolchain as a user would; without a network the test is left out."""
+
+    def make(name: str) -> None:
+        try:
+            toolchain.prepare(name, print)
+        except UnavailableError as error:
+            pytest.skip(str(error))
+
+    return make
+
+
 def images(count: int, seed: int = 1) -> Any:
     """Gray images uint8 [count, 6, 6]: some dark, some light, so that the small models see different classes."""
     random = np.random.default_rng(seed)
@@ -60,12 +77,22 @@ def tiny_project(folder: Path, source: Path = MODELS / "tiny-float32.onnx", **ch
         "goal": {"max_drop_points": 5.0},
         "targets": {"profiles": ["linux-x86_64"]},
     }
+    if source.suffix == ".onnx":
+        document["targets"] = {"profiles": [_with_onnx_recipes_only(folder)]}
     for table, keys in changes.items():
         merged = {**document.get(table, {}), **keys}
         document[table] = {key: value for key, value in merged.items() if value is not None}
     path = folder / "godwit.toml"
     path.write_text(_toml(document), encoding="utf-8")
     return path
+
+
+def _with_onnx_recipes_only(folder: Path) -> str:
+    """The profile linux-x86_64 without its TFLite recipes: the way there is a toolchain, and takes long."""
+    text = (profile.DATA / "linux-x86_64.toml").read_text(encoding="utf-8")
+    names = [name for name in profile.load("linux-x86_64").recipes if name.startswith("onnx-")]
+    (folder / "onnx-only.toml").write_text(re.sub(r"(?ms)^recipes = \[.*?\]", f"recipes = {names}", text))
+    return "onnx-only.toml"
 
 
 def _toml(document: dict[str, dict[str, Any]]) -> str:

@@ -162,13 +162,6 @@ def test_a_named_recipe_gives_the_same_bytes_again(tmp_path: Path, godwit: Godwi
     assert len(found) == 1
 
 
-def test_an_onnx_source_declines_tflite_with_the_reason(tmp_path: Path, godwit: Godwit) -> None:
-    code, out, err = godwit("convert", tiny_project(tmp_path))
-    assert code == 0, err
-    assert "declined: the route from ONNX to TFLite arrives with toolchains" in out
-    assert "linux-x86_64" in out
-
-
 def test_a_quantized_source_is_passed_through(tmp_path: Path, godwit: Godwit) -> None:
     source = MODELS / "tiny-int8.tflite"
     code, out, err = godwit("convert", tiny_project(tmp_path, source), "--json")
