@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from converter.processes import Processes, ended
+from converter.processes import Processes
 from converter.protocol import REPLY, Declined, Description, Elsewhere, Export, Exported, Failed, Rejected, encode
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem, UnavailableError
@@ -95,7 +95,7 @@ class Session:
                 raise _DiedError(f"was stopped after {time_limit_s:g} s")
             chunk = os.read(pipe, 1 << 16)
             if not chunk:
-                raise _DiedError(f"{ended(self._process.wait())}{self._last_words()}")
+                raise _DiedError(f"{self._processes.ending(self._process)}{self._last_words()}")
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
         return line

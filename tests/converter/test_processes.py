@@ -42,6 +42,22 @@ def test_endings_are_told_in_words(tmp_path: Path) -> None:
         assert processes.run([sys.executable, "-c", "raise SystemExit(7)"], 30).ending(30) == "ended with exit code 7"
 
 
+def test_what_takes_too_much_memory_is_stopped_with_its_children(tmp_path: Path) -> None:
+    hog = "import time; x = bytearray(300 << 20); time.sleep(60)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hog!r}])"
+    with Processes(tmp_path, memory_bytes=200 << 20) as processes:
+        finished = processes.run([sys.executable, "-c", parent], 60)
+    assert finished.exit_code == -signal.SIGKILL
+    assert finished.ending(60).startswith("was stopped at 0.")
+    assert finished.ending(60).endswith(" GB of memory")
+
+
+def test_a_session_that_takes_too_much_memory_says_so(tmp_path: Path) -> None:
+    with Processes(tmp_path, memory_bytes=20 << 20) as processes, pytest.raises(InputError) as caught:
+        Session(processes, MODELS / "tiny-float32.onnx", "onnx").describe()
+    assert "the loader was stopped at 0.0 GB of memory" in str(caught.value)
+
+
 def test_temporary_files_of_children_lie_in_the_folder_given(tmp_path: Path) -> None:
     with Processes(tmp_path) as processes:
         told = processes.run([sys.executable, "-c", "import tempfile; print(tempfile.gettempdir())"], 30)
