@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from converter import build, choose, deliver, fitting, golden, plan, report, selection
+from converter import build, choose, deliver, fitting, golden, plan, selection, tools
 from converter.build import Built, Judged, Workshop
+from converter.cache import Cache
 from converter.candidate import Row
 from converter.deliver import Delivery
 from converter.evaluate import Agent
@@ -24,6 +25,7 @@ from converter.project import Project
 from converter.proof import Prover
 from converter.protocol import Description
 from converter.recipes import calibration_items, decline, reference
+from converter.remembered import RememberedRoutes
 from converter.report import ProfileReport, Report
 from converter.routes import Routes
 from firmware_profiles.errors import InputError, Problem
@@ -40,7 +42,7 @@ class Data(NamedTuple):
     evaluation_sample: Path
 
 
-def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Progress) -> Report:
+def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Progress, results: Cache) -> Report:
     """Carry out the plan; bundles and evidence go to `out`, which is made when the first is ready.
 
     Raises:
@@ -48,9 +50,11 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
         GodwitError: the model could not be exported or evaluated at all.
     """
     with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
-        shop = Workshop(project, Agent(processes), progress, Path(folder), jobs)
-        routes = Routes(processes, Path(folder), progress, project.source, planned.source_format)
-        progress(f"loading {project.source.name}")
+        shop = Workshop(project, Agent(processes, results), progress, Path(folder), jobs)
+        routes = RememberedRoutes(
+            Routes(processes, Path(folder), progress, planned.source), results, project.source
+        )
+        progress(f"loading {planned.source.name}")
         description = routes.describe()
         fitted = fitting.fit(project, description)
         progress("checking the data")
@@ -82,7 +86,7 @@ def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
 
 
 def _candidates(
-    shop: Workshop, routes: Routes, planned: Plan, description: Description, fitted: Fitted, data: Data
+    shop: Workshop, routes: RememberedRoutes, planned: Plan, description: Description, fitted: Fitted, data: Data
 ) -> Judged:
     yardstick = reference(planned.source_format, description.precision)
     recipes = plan.export_order(planned, yardstick)
@@ -142,7 +146,7 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, b
         candidates=[each.candidate for each in built],
         profiles=profiles,
         machine=machine,
-        tools=report.versions(),
+        tools=tools.versions(),
     )
 
 

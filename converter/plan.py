@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from converter import routes, toolchain
+from converter import source as sources
 from converter.candidate import Row
-from converter.formats import base
 from converter.project import Project
 from converter.recipes import BY_NAME, RECIPES, Recipe, SourceFormat, decline, reference
+from converter.source import Source
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.profile import Profile, is_this_machine
 
@@ -42,9 +44,14 @@ class Plan(NamedTuple):
         wanted: every recipe that some profile asks for, in the order of `RECIPES`.
     """
 
-    source_format: SourceFormat
+    source: Source
     targets: list[Target]
     wanted: list[Recipe]
+
+    @property
+    def source_format(self) -> SourceFormat:
+        """What the source is."""
+        return self.source.format
 
 
 def make(project: Project, only: str | None) -> Plan:
@@ -56,10 +63,11 @@ def make(project: Project, only: str | None) -> Plan:
     if only is not None and only not in BY_NAME:
         step = did_you_mean(only, BY_NAME)
         raise InputError(Problem("--recipe", "a known recipe", repr(only), step))
-    source_format = base.detect(project.source)
-    targets = [_target(profile, source_format, only) for profile in project.profiles]
+    table = project.file.model
+    source = sources.find(project.path.parent, table.source, table.state, table.input_shape)
+    targets = [_target(profile, source.format, only) for profile in project.profiles]
     wanted = [recipe for recipe in RECIPES if any(_asks(target, recipe) for target in targets)]
-    return Plan(source_format, targets, wanted)
+    return Plan(source, targets, wanted)
 
 
 def export_order(plan: Plan, yardstick: Recipe) -> list[Recipe]:
@@ -73,6 +81,7 @@ def describe(project: Project, plan: Plan) -> list[str]:
     goal = project.file.goal
     lines = [
         f"source     {project.source} ({plan.source_format})",
+        *_toolchains(plan),
         f"goal       at most {goal.max_drop_points:g} points below {yardstick}, then the best {goal.optimise}",
     ]
     for target in plan.targets:
@@ -89,6 +98,13 @@ def describe(project: Project, plan: Plan) -> list[str]:
             *([f"  not here {_listed(map(str, target.runtimes_elsewhere))}"] if target.runtimes_elsewhere else []),
         ]
     return lines
+
+
+def _toolchains(plan: Plan) -> Iterator[str]:
+    """What the routes of the wanted recipes go through."""
+    ready = {state.name for state in toolchain.states() if state.ready}
+    for name in routes.toolchains(plan.source_format, plan.wanted):
+        yield f"toolchain  {name}{'' if name in ready else ', which is made first (some gigabytes)'}"
 
 
 def _target(profile: Profile, source_format: SourceFormat, only: str | None) -> Target:

@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from converter.source import is_code
 from firmware_profiles import profile as profiles
 from firmware_profiles import schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import InputSpec, OutputSpec
 from firmware_profiles.profile import Profile
-from firmware_profiles.words import Name, Task, Version
+from firmware_profiles.words import Count, Name, Task, Version
 
 FILE_NAME = "godwit.toml"
 MIN_GOLDEN = 16
@@ -25,7 +26,10 @@ class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[model]`.
 
     Attributes:
-        source: the trained model, relative to the project file.
+        source: the trained model, relative to the project file; or "module:function", which lies
+            beside the project file and builds a PyTorch network.
+        state: state dict of that network, relative to the project file.
+        input_shape: of one input without its batch, where the model leaves it open or does not say it.
         labels: class names in the order of the output; "0", "1", … where there are none.
     """
 
@@ -33,6 +37,8 @@ class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     version: Version
     source: str
     task: Task
+    state: str = ""
+    input_shape: list[Count] = []
     labels: list[str] = []
 
 
@@ -93,8 +99,9 @@ class Project(NamedTuple):
 
     @property
     def source(self) -> Path:
-        """The trained model."""
-        return self.path.parent / self.file.model.source
+        """The file of the trained model; for PyTorch code that of its state dict."""
+        table = self.file.model
+        return self.path.parent / (table.state if is_code(table.source) else table.source)
 
     @property
     def calibration(self) -> Path:
@@ -139,9 +146,11 @@ def _overridden(document: dict[str, Any], targets: Sequence[str], max_drop_point
 
 
 def _missing_files(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    for table, key in (("model", "source"), ("data", "calibration"), ("data", "evaluation")):
+    for table, key in (("model", "source"), ("model", "state"), ("data", "calibration"), ("data", "evaluation")):
         value = _table(document, table).get(key)
-        if isinstance(value, str) and not (path.parent / value).exists():
+        if not isinstance(value, str) or not value or (key == "source" and is_code(value)):
+            continue
+        if not (path.parent / value).exists():
             where, found = f"{path}: {table}.{key}", f"{value!r}, which does not exist"
             yield Problem(where, "a path relative to the project file", found, "correct the path")
 

@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from firmware_profiles.words import ModelFormat, Precision, RecipeName
 
-SourceFormat = Literal["keras", "h5", "savedmodel", "tflite", "onnx"]
+SourceFormat = Literal["keras", "h5", "savedmodel", "tflite", "onnx", "torch", "pt2"]
+"""torch: the code of a network and its state dict; pt2: an exported PyTorch program."""
 Symmetry = Literal["asymmetric", "symmetric"]
 
 MAX_CALIBRATION_ITEMS = 2000
@@ -56,7 +57,7 @@ BY_NAME: dict[str, Recipe] = {recipe.name: recipe for recipe in RECIPES}
 
 def reference(source: SourceFormat, precision: Precision) -> Recipe:
     """The recipe whose answers are the yardstick: the model as it came, in its own format family."""
-    family = "onnx" if source == "onnx" else "tflite"
+    family = "onnx" if source in ("onnx", "torch", "pt2") else "tflite"
     return BY_NAME[f"{family}-{precision}"]
 
 

@@ -7,6 +7,7 @@ converter that fails, fails the recipes that need it and no others.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from converter.exporting import Session
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.protocol import Declined, Description, Export, Exported, Failed, Rejected
-from converter.recipes import BY_NAME, SourceFormat
+from converter.recipes import BY_NAME, Recipe, SourceFormat
+from converter.source import Source
 from firmware_profiles.errors import GodwitError, InputError, Problem
 from firmware_profiles.words import ModelFormat
 
@@ -39,24 +41,36 @@ class Route(NamedTuple):
 
 
 KERAS_2 = Route("tf-keras", "keras2", "savedmodel")
+_TORCH_TO_ONNX = Route("torch", "torch_onnx", "onnx")
+_TORCH_TO_TFLITE = Route("litert-torch", "torch_tflite", "tflite")
 THROUGH: dict[tuple[SourceFormat, ModelFormat], Route] = {
     ("onnx", "tflite"): Route("onnx2tf", "onnx2tf", "savedmodel"),
+    ("torch", "onnx"): _TORCH_TO_ONNX,
+    ("torch", "tflite"): _TORCH_TO_TFLITE,
+    ("pt2", "onnx"): _TORCH_TO_ONNX,
+    ("pt2", "tflite"): _TORCH_TO_TFLITE,
 }
+_TORCH: tuple[SourceFormat, ...] = ("torch", "pt2")
+
+
+def toolchains(source_format: SourceFormat, recipes: Iterable[Recipe]) -> list[str]:
+    """Names of the toolchains that these recipes of such a source need."""
+    routes = [THROUGH.get((source_format, recipe.format)) for recipe in recipes]
+    if source_format in _TORCH:
+        routes.append(_TORCH_TO_ONNX)  # for the yardstick
+    return sorted({route.toolchain for route in routes if route})
 
 
 class Routes:
     """One source model, described and exported by whatever way there is."""
 
-    def __init__(
-        self, processes: Processes, folder: Path, progress: Progress, source: Path, source_format: SourceFormat
-    ) -> None:
+    def __init__(self, processes: Processes, folder: Path, progress: Progress, source: Source) -> None:
         """Args: `folder` for what toolchains write."""
         self._processes = processes
         self._folder = folder
         self._progress = progress
         self._source = source
-        self._format = source_format
-        self._own = Session(processes, source, source_format)
+        self._own = None if source.format in _TORCH else Session(processes, source.path, source.format)
         self._brought: dict[Route, Session | Declined | Failed] = {}
 
     def describe(self) -> Description:
@@ -66,22 +80,19 @@ class Routes:
             InputError: the file cannot be loaded.
             UnavailableError: a library or a toolchain is missing.
         """
+        if self._own is None:
+            return self._describe_brought(THROUGH[self._source.format, "onnx"])
         description = self._own.describe()
         if isinstance(description, Description):
             return description
         self._progress(f"{self._source.name}: {description.reason}; {KERAS_2.toolchain} does")
-        session = self._bring(KERAS_2, [])
-        if not isinstance(session, Session):
-            raise InputError(
-                Problem(str(self._source), "a model that converts", session.reason, "bring it in another format")
-            )
-        self._own = session
-        return self._described(session)
+        return self._describe_brought(KERAS_2)
 
     def export(self, request: Export) -> Exported | Declined | Failed:
         """Export once, through a toolchain if that is the way."""
-        route = THROUGH.get((self._format, BY_NAME[request.recipe].format))
-        session = self._own if route is None else self._session_after(route, request.shape)
+        route = THROUGH.get((self._source.format, BY_NAME[request.recipe].format))
+        session = self._session_after(route, request.shape) if route else self._own
+        assert session is not None
         return session.export(request) if isinstance(session, Session) else session
 
     def close(self) -> None:
@@ -89,6 +100,18 @@ class Routes:
         for session in (self._own, *self._brought.values()):
             if isinstance(session, Session):
                 session.close()
+
+    def _describe_brought(self, route: Route) -> Description:
+        """By a route without which nothing is known of the source."""
+        session = self._bring(route, [1, *self._source.input_shape])
+        if not isinstance(session, Session):
+            where, step = str(self._source.path), "see its message, or bring the model in another format"
+            raise InputError(Problem(where, f"a model that {route.toolchain} converts", session.reason, step))
+        if route in THROUGH.values():
+            self._brought[route] = session
+        else:
+            self._own = session
+        return self._described(session)
 
     def _session_after(self, route: Route, shape: list[int]) -> Session | Declined | Failed:
         if route not in self._brought:
@@ -110,8 +133,15 @@ class Routes:
         """
         python = toolchain.prepare(route.toolchain, self._progress)
         self._progress(f"bringing {self._source.name} by {route.toolchain}")
-        target = self._folder / f"{self._source.stem}.{route.module}"
-        request = Bring(module=route.module, source=str(self._source), target=str(target), shape=shape)
+        source, target = self._source, self._folder / route.module
+        request = Bring(
+            module=route.module,
+            source=str(source.path.absolute()),
+            code=source.code,
+            folder=str(source.folder.absolute()),
+            target=str(target),
+            shape=shape,
+        )
         line = [str(python), "-m", "converter.bring", encode(request).decode()]
         finished = self._processes.run(line, BRING_LIMIT_S, {"PYTHONPATH": self._lent()})
         if finished.exit_code != 0:
@@ -129,7 +159,7 @@ class Routes:
         try:
             description = session.describe()
         except InputError as error:
-            raise InputError(*(problem._replace(where=str(self._source)) for problem in error.problems)) from None
+            raise InputError(*(problem._replace(where=str(self._source.path)) for problem in error.problems)) from None
         assert isinstance(description, Description)
         return description
 

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from converter import fitting
+from converter.cache import Cache
 from converter.evaluate import Agent
 from converter.formats import base
 from converter.processes import Processes
@@ -19,6 +20,7 @@ from converter.progress import Progress
 from converter.project import DataTable, ModelTable, Project, ProjectFile, TargetsTable
 from converter.protocol import Description
 from converter.routes import Routes
+from converter.source import Source
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import InputSpec
@@ -70,12 +72,12 @@ def write(model: Path, data: Path, output: Path) -> None:
         raise InputError(Problem(str(output), "no such file yet", "one", "remove it, or choose another --output"))
     if not output.parent.is_dir():
         raise InputError(Problem(str(output), "an existing folder", "none", "make the folder"))
-    source_format = base.detect(model)
+    source = Source(model, base.detect(model))
     with tempfile.TemporaryDirectory(prefix="godwit-init-") as folder, Processes(Path(folder)) as processes:
-        description = Routes(processes, Path(folder), Progress(), model, source_format).describe()
+        description = Routes(processes, Path(folder), Progress(), source).describe()
         guessed = _guess(model, data, output, description)
         sample = Path(folder) / "sample.npz"
-        Agent(processes).tensors(fitting.fit(guessed, description).entry, data, sample, 64)
+        Agent(processes, Cache(None)).tensors(fitting.fit(guessed, description).entry, data, sample, 64)
         with np.load(sample) as arrays:
             labelled = "y" in arrays
     atomic.write_bytes(output, _text(guessed, description, labelled=labelled).encode())

@@ -12,22 +12,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime
 import onnxslim
 import tensorflow as tf
 from onnx2tf import convert
 
+from converter.bring import agreement
 from converter.bring.request import Bring
 from converter.formats.base import NoRouteError
-
-_TOLERANCE = 1e-3
-"""Of the answers' range. Sums in another order differ by 1e-6 to 1e-5, a wrong axis by 1e-1 and more."""
-
-_TRIALS = 4
 
 
 def bring(request: Bring) -> None:
@@ -92,17 +86,7 @@ def _difference(model: onnx.ModelProto, saved_model: Path) -> str:
     source = session.get_inputs()[0]
     serve = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
     (name,) = serve.structured_input_signature[1]
-    random, worst = np.random.default_rng(0), 0.0
-    for _ in range(_TRIALS):
-        x = random.standard_normal(source.shape).astype(np.float32)
-        expected = session.run(None, {source.name: x})
-        found = list(serve(**{name: tf.constant(x)}).values())
-        worst = max(worst, *(_apart(one, found) for one in expected))
-    return f"its answers differ from the source's by {worst:.2g} of their range" if worst > _TOLERANCE else ""
-
-
-def _apart(expected: Any, found: list[Any]) -> float:
-    """Distance to the nearest of the outputs of that shape, as a share of the range: onnx2tf reorders outputs."""
-    span = float(np.ptp(expected)) or 1.0
-    alike = [np.abs(expected - each.numpy()).max() / span for each in found if each.shape == expected.shape]
-    return float(min(alike, default=np.inf))
+    trials = agreement.inputs(source.shape)
+    expected = [session.run(None, {source.name: x}) for x in trials]
+    found = [[each.numpy() for each in serve(**{name: tf.constant(x)}).values()] for x in trials]
+    return agreement.difference(expected, found)

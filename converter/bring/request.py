@@ -12,13 +12,17 @@ class Bring(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         module: of `converter.bring`, whose function `bring` does it.
-        shape: of the input with its batch, which is 1; empty where the source knows it.
+        source: of PyTorch code the state dict.
+        code: "module:function" in `folder`, which builds a PyTorch network; empty for others.
+        shape: of the input with its batch, which is 1; [1] where the source knows it.
     """
 
     module: str
     source: str
     target: str
-    shape: list[int] = []
+    shape: list[int]
+    code: str = ""
+    folder: str = ""
 
 
 class Brought(msgspec.Struct, frozen=True, tag="brought"):

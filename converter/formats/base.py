@@ -11,11 +11,12 @@ from converter.protocol import Description, Export
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
 
-KNOWN = "a Keras file (.keras, .h5), a SavedModel folder, a .tflite or an .onnx file"
+KNOWN = "a Keras file (.keras, .h5), a SavedModel folder, a .tflite, an .onnx or a .pt2 file"
 _HEAD_BYTES = 64
 _IR_VERSIONS = range(3, 32)
+_PICKLE = b"\x80"
+_PYTORCH = 'a state dict needs its network: source = "module:function" and state = "FILE" in [model]'
 _SIGNATURES = (
-    (b"\x80\x02", "a Python pickle, as old PyTorch writes it"),
     (b"\x1f\x8b", "a gzip file"),
     (b"\x93NUMPY", "a NumPy array"),
     (b"<", "a text file"),
@@ -70,6 +71,8 @@ def detect(path: Path) -> SourceFormat:
         return _zip(path)
     if len(head) > 2 and head[0] == 0x08 and head[1] in _IR_VERSIONS:  # field 1, ir_version, of onnx.ModelProto
         return "onnx"
+    if head.startswith(_PICKLE):
+        raise _odd(path, "a Python pickle, as old PyTorch writes it", _PYTORCH)
     known = (name for signature, name in _SIGNATURES if head.startswith(signature))
     raise _odd(path, next(known, f"a file that begins with {head[:8]!r}" if head else "an empty file"))
 
@@ -98,9 +101,12 @@ def _zip(path: Path) -> SourceFormat:
         raise damaged(path, ".keras file (a ZIP)", error) from None
     if "config.json" in names:
         return "keras"
-    found = "a PyTorch file" if any(name.endswith("/data.pkl") for name in names) else "a ZIP without config.json"
-    raise _odd(path, found)
+    if any(name.endswith("/archive_format") for name in names):
+        return "pt2"
+    if any(name.endswith("/data.pkl") for name in names):
+        raise _odd(path, "a PyTorch file", _PYTORCH)
+    raise _odd(path, "a ZIP without config.json")
 
 
-def _odd(path: Path, found: str) -> InputError:
-    return InputError(Problem(str(path), KNOWN, found, "export the model in one of these"))
+def _odd(path: Path, found: str, step: str = "export the model in one of these") -> InputError:
+    return InputError(Problem(str(path), KNOWN, found, step))

@@ -12,11 +12,11 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from converter.formats import base
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.protocol import Declined, Export, Exported, Failed
 from converter.routes import Routes
+from converter.source import find
 from tests.converter.conftest import DATA, MODELS
 
 TINY = MODELS / "tiny-float32.onnx"
@@ -29,7 +29,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """`start(source)` → its routes."""
     (tmp_path / "work").mkdir()
     with Processes(tmp_path) as processes:
-        yield lambda source: Routes(processes, tmp_path / "work", Progress(), source, base.detect(source))
+        yield lambda source: Routes(processes, tmp_path / "work", Progress(), find(tmp_path, str(source), "", []))
 
 
 def export(routes: Routes, recipe: str, shape: list[int], folder: Path) -> Exported | Declined | Failed:
