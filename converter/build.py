@@ -19,7 +19,7 @@ from converter.progress import Progress
 from converter.project import Project
 from converter.protocol import Export, Exported
 from converter.recipes import Recipe
-from converter.routes import Routes
+from converter.remembered import RememberedRoutes
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.evaluation import Evaluation, SideBySide
 
@@ -79,7 +79,7 @@ class Judged(NamedTuple):
 
 def build(
     shop: Workshop,
-    routes: Routes,
+    routes: RememberedRoutes,
     fitted: Fitted,
     recipes: Sequence[Recipe],
     declined: dict[str, str],
@@ -135,7 +135,7 @@ def with_cost(shop: Workshop, reference: Built, built: Built, rows: Sequence[Row
 
 
 def _export(
-    shop: Workshop, routes: Routes, fitted: Fitted, recipe: Recipe, declined: str, calibration: Path
+    shop: Workshop, routes: RememberedRoutes, fitted: Fitted, recipe: Recipe, declined: str, calibration: Path
 ) -> tuple[Candidate, Draft | None]:
     candidate = Candidate(
         recipe=recipe.name,

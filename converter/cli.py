@@ -16,6 +16,7 @@ _JSON_HELP = "Print one JSON document."
 @click.option("--max-drop", type=click.FloatRange(0, 100), metavar="PTS", help="Largest loss of accuracy, in points.")
 @click.option("--recipe", metavar="NAME", help="Try this one only.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Evaluations at once.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep what earlier conversions found out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
 def convert(
@@ -25,6 +26,7 @@ def convert(
     max_drop: float | None,
     recipe: str | None,
     jobs: int,
+    no_cache: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -36,7 +38,7 @@ def convert(
     godwit convert
     godwit convert examples/digits --target raspberry-pi-5 --max-drop 0.5
     """
-    from converter import outcome, pipeline, plan, report, table
+    from converter import cache, outcome, pipeline, plan, report, table
     from converter import project as projects
     from converter.progress import Progress
 
@@ -46,7 +48,11 @@ def convert(
         click.echo("\n".join(plan.describe(loaded, planned)))
         return
     folder = out or loaded.path.parent / "build" / "godwit"
-    result = pipeline.convert(loaded, planned, folder, jobs, Progress())
+    results = cache.Cache(None if no_cache else cache.default_folder())
+    try:
+        result = pipeline.convert(loaded, planned, folder, jobs, Progress(), results)
+    finally:
+        results.trim()
     paths = outcome.write(result, folder)
     if as_json:
         click.echo(report.encode(result).decode(), nl=False)

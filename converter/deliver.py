@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from converter import choose, compare, pack, report
+from converter import choose, compare, pack, report, tools
 from converter.build import Built, Workshop
 from converter.choose import Verdict
 from converter.judge import Judge
@@ -104,7 +104,7 @@ def _write_evidence(
         measured_on_device=measured_here,
         candidate=winner.candidate,
         machine=winner.evaluated.evaluation.machine,
-        tools=report.versions(),
+        tools=tools.versions(),
     )
     atomic.write_bytes(path.with_suffix(".evidence.json"), report.encode(evidence))
 

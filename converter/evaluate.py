@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from converter import cache, contents, tools
+from converter.cache import Cache
 from converter.candidate import Row
 from converter.processes import Processes
 from firmware_profiles import errors, manifest
@@ -16,6 +19,7 @@ from firmware_profiles.evaluation import Evaluation, SideBySide
 from firmware_profiles.wire import RuntimeInUse
 
 LIMIT_S = 1800.0
+_STDOUT, _OUT = "stdout", "out"
 
 
 class SelfTest(msgspec.Struct, frozen=True):
@@ -32,17 +36,28 @@ class Bundled(NamedTuple):
     row: Row
 
 
-class Agent:
-    """Calls `edge-agent`. Every method raises the error that it told, or GodwitError where it crashed."""
+class _Out(NamedTuple):
+    """An argument that names a file which the command writes."""
 
-    def __init__(self, processes: Processes) -> None:
+    path: Path
+
+
+class Agent:
+    """Calls `edge-agent`. Every method raises the error that it told, or GodwitError where it crashed.
+
+    What a command told about the same content is remembered; errors are not.
+    """
+
+    def __init__(self, processes: Processes, results: Cache) -> None:
         self._processes = processes
+        self._cache = results
+        self._hashes: dict[tuple[Path, int, int], str] = {}
 
     def tensors(self, model: manifest.Model, data: Path, out: Path, limit: int) -> None:
         """Check `data` against the model and write `out` (.npz: x, t0, y), at most `limit` items."""
         described = out.with_suffix(".model.json")
         described.write_bytes(msgspec.json.encode(model))
-        self._run("tensors", described, "--data", data, "--out", out, "--limit", limit)
+        self._ask("tensors", described, "--data", data, "--out", _Out(out), "--limit", limit)
 
     def evaluate(
         self, bundle: Path, row: Row, data: Path | None = None, runs: int = 0, outputs: Path | None = None
@@ -52,17 +67,42 @@ class Agent:
         if data:
             arguments += ["--data", data]
         if outputs:
-            arguments += ["--outputs", outputs]
-        return msgspec.json.decode(self._run("evaluate", *arguments), type=Evaluation)
+            arguments += ["--outputs", _Out(outputs)]
+        return msgspec.json.decode(self._ask("evaluate", *arguments), type=Evaluation)
 
     def compare(self, first: Bundled, second: Bundled, runs: int) -> SideBySide:
         """Measure the latency of two bundles in turn, in one process."""
         arguments = [first.bundle, second.bundle, "--on", first.row, second.row, "--runs", runs]
-        return msgspec.json.decode(self._run("compare", *arguments), type=SideBySide)
+        return msgspec.json.decode(self._ask("compare", *arguments), type=SideBySide)
 
     def selftest(self, bundle: Path, row: Row | None = None) -> SelfTest:
         """Compare with the golden vectors on one runtime, or on the first claimed that is here."""
-        return msgspec.json.decode(self._run("selftest", bundle, *(_on(row) if row else ())), type=SelfTest)
+        return msgspec.json.decode(self._ask("selftest", bundle, *(_on(row) if row else ())), type=SelfTest)
+
+    def _ask(self, command: str, *arguments: object) -> bytes:
+        """What the command prints; remembered with the file that it writes, by the content of those that it reads."""
+        key = cache.key(command, tools.fingerprint(), [self._part(each) for each in arguments])
+        outs = [each.path for each in arguments if isinstance(each, _Out)]
+        if entry := self._cache.get(key):
+            for out in outs:
+                shutil.copyfile(entry / _OUT, out)
+            return (entry / _STDOUT).read_bytes()
+        plain = [each.path if isinstance(each, _Out) else each for each in arguments]
+        stdout = self._run(command, *plain)
+        self._cache.put(key, {_STDOUT: stdout, **({_OUT: outs[0]} if outs else {})})
+        return stdout
+
+    def _part(self, argument: object) -> str:
+        """What an argument adds to the key."""
+        if isinstance(argument, _Out):
+            return "out"
+        if not isinstance(argument, Path) or not argument.exists():
+            return str(argument)
+        status = argument.stat()
+        known = (argument, status.st_mtime_ns, status.st_size)
+        if known not in self._hashes:
+            self._hashes[known] = argument.suffix + contents.sha256(argument)
+        return self._hashes[known]
 
     def _run(self, command: str, *arguments: object) -> bytes:
         line = [sys.executable, "-m", "edge_agent", command, *map(str, arguments), "--json"]

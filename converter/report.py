@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from datetime import datetime
 
 import msgspec
@@ -12,18 +11,6 @@ from converter.choose import Verdict
 from firmware_profiles.evaluation import Machine
 from firmware_profiles.manifest import RuntimeClaim
 from firmware_profiles.words import DelegateName, RecipeName, RuntimeName
-
-TOOLS = (
-    "godwit",
-    "tensorflow",
-    "keras",
-    "tf2onnx",
-    "onnx",
-    "onnxruntime",
-    "ai-edge-litert",
-    "ai-edge-quantizer",
-    "numpy",
-)
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -118,17 +105,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     candidate: Candidate
     machine: Machine
     tools: dict[str, str]
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of the tools that take part."""
-    found = {}
-    for tool in TOOLS:
-        try:
-            found[tool] = importlib.metadata.version(tool)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def encode(document: Report | Evidence) -> bytes:

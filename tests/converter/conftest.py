@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,19 @@ TINY_MULTIPLY_ADDS = 4 * 4 * 4 * 9 + 64 * 64 + 64 * 3
 """4 filters of 3 × 3 × 1 at 4 × 4 places, then 64 → 64 and 64 → 3."""
 
 Godwit = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What conversions remember goes away with the tests; toolchains, which take minutes to make, stay."""
+    real = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "godwit" / "toolchains"
+    ours = tmp_path_factory.mktemp("cache")
+    (ours / "godwit").mkdir()
+    real.mkdir(parents=True, exist_ok=True)
+    (ours / "godwit" / "toolchains").symlink_to(real)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(ours))
+        yield
 
 
 @pytest.fixture

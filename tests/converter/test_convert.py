@@ -156,7 +156,7 @@ def test_a_named_recipe_gives_the_same_bytes_again(tmp_path: Path, godwit: Godwi
     found = set()
     for run in ("first", "second"):
         project = tiny_project(tmp_path / run, goal={"max_drop_points": 100})
-        code, out, err = godwit("convert", project, "--recipe", recipe, "--json")
+        code, out, err = godwit("convert", project, "--recipe", recipe, "--no-cache", "--json")
         assert code == 0, err
         found.add(report(out).profiles[0].bundle_sha256)
     assert len(found) == 1
@@ -207,7 +207,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, godwit: Go
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     project = tiny_project(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    command = [sys.executable, "-m", "godwit", "convert", str(project)]
+    command = [sys.executable, "-m", "godwit", "convert", str(project), "--no-cache"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
         assert running.stderr is not None
         for line in running.stderr:

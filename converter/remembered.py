@@ -1,0 +1,70 @@
+"""A source whose description and exports are remembered: it is loaded only for what is new."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from converter import cache, contents, tools
+from converter.cache import Cache
+from converter.protocol import REPLY, Declined, Description, Export, Exported, Failed, encode
+from converter.recipes import BY_NAME
+from converter.routes import Routes
+
+_REPLY, _FILE = "reply.json", "model"
+
+
+class RememberedRoutes:
+    """The same methods as `Routes`.
+
+    A failure is not remembered: it may have come of a full disk, a network that was away, too little memory.
+    """
+
+    def __init__(self, routes: Routes, results: Cache, source: Path) -> None:
+        self._routes = routes
+        self._cache = results
+        self._basis = cache.key(contents.sha256(source), source.suffix, tools.fingerprint())
+        self._described = False
+
+    def describe(self) -> Description:
+        """See `Routes.describe`."""
+        key = cache.key("describe", self._basis)
+        if entry := self._cache.get(key):
+            reply = REPLY.decode((entry / _REPLY).read_bytes())
+            assert isinstance(reply, Description)
+            return reply
+        description = self._load()
+        self._cache.put(key, {_REPLY: encode(description)})
+        return description
+
+    def export(self, request: Export) -> Exported | Declined | Failed:
+        """See `Routes.export`."""
+        key = cache.key(
+            "export", self._basis, repr(BY_NAME[request.recipe]), request.shape, _hash(Path(request.calibration))
+        )
+        if entry := self._cache.get(key):
+            reply = REPLY.decode((entry / _REPLY).read_bytes())
+            assert isinstance(reply, Exported | Declined)
+            if isinstance(reply, Exported):
+                shutil.copyfile(entry / _FILE, request.target)
+            return reply
+        if not self._described:
+            self._load()
+        found = self._routes.export(request)
+        if isinstance(found, Exported):
+            self._cache.put(key, {_REPLY: encode(found), _FILE: Path(request.target)})
+        elif isinstance(found, Declined):
+            self._cache.put(key, {_REPLY: encode(found)})
+        return found
+
+    def close(self) -> None:
+        """See `Routes.close`."""
+        self._routes.close()
+
+    def _load(self) -> Description:
+        self._described = True
+        return self._routes.describe()
+
+
+def _hash(path: Path) -> str:
+    return contents.sha256(path) if path.exists() else ""
