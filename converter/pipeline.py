@@ -51,9 +51,7 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
     """
     with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
         shop = Workshop(project, Agent(processes, results), progress, Path(folder), jobs)
-        routes = RememberedRoutes(
-            Routes(processes, Path(folder), progress, planned.source), results, project.source
-        )
+        routes = RememberedRoutes(Routes(processes, Path(folder), progress, planned.source), results, planned.source)
         progress(f"loading {planned.source.name}")
         description = routes.describe()
         fitted = fitting.fit(project, description)

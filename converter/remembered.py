@@ -10,6 +10,7 @@ from converter.cache import Cache
 from converter.protocol import REPLY, Declined, Description, Export, Exported, Failed, encode
 from converter.recipes import BY_NAME
 from converter.routes import Routes
+from converter.source import Source
 
 _REPLY, _FILE = "reply.json", "model"
 
@@ -20,10 +21,17 @@ class RememberedRoutes:
     A failure is not remembered: it may have come of a full disk, a network that was away, too little memory.
     """
 
-    def __init__(self, routes: Routes, results: Cache, source: Path) -> None:
+    def __init__(self, routes: Routes, results: Cache, source: Source) -> None:
         self._routes = routes
         self._cache = results
-        self._basis = cache.key(contents.sha256(source), source.suffix, tools.fingerprint())
+        self._basis = cache.key(
+            contents.sha256(source.path),
+            source.format,
+            source.code,
+            source.input_shape,
+            _modules(source),
+            tools.fingerprint(),
+        )
         self._described = False
 
     def describe(self) -> Description:
@@ -64,6 +72,14 @@ class RememberedRoutes:
     def _load(self) -> Description:
         self._described = True
         return self._routes.describe()
+
+
+def _modules(source: Source) -> list[str]:
+    """What the code of a source may import from beside it: its neighbours, and its own package."""
+    if not source.code:
+        return []
+    package = source.folder / source.code.partition(":")[0].partition(".")[0]
+    return [contents.sha256(file) for file in sorted({*source.folder.glob("*.py"), *package.rglob("*.py")})]
 
 
 def _hash(path: Path) -> str:
