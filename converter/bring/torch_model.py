@@ -111,4 +111,4 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 def _flat(outputs: Any) -> list[torch.Tensor]:
     if isinstance(outputs, torch.Tensor):
         return [outputs]
-    return [each for each in (outputs.values() if isinstance(outputs, dict) else outputs)]
+    return list(outputs.values() if isinstance(outputs, dict) else outputs)
