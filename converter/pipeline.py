@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from converter import build, choose, deliver, fitting, golden, plan, selection, tools
+from converter import build, choose, deliver, fitting, golden, pareto, plan, selection, tools
 from converter.build import Built, Judged, Workshop
 from converter.cache import Cache
 from converter.candidate import Row
@@ -142,6 +142,7 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, b
         split=judging.split is not None,
         reference=built[0].candidate.recipe,
         candidates=[each.candidate for each in built],
+        front=pareto.front([each.candidate for each in built]),
         profiles=profiles,
         machine=machine,
         tools=tools.versions(),

@@ -64,6 +64,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         metric: its name; none without labels.
         items: how many were evaluated.
         split: whether one half of them chose and the other confirmed; false where there were too few.
+        front: recipes on the Pareto front of accuracy, latency and size; who has no latency is not on it.
         reference: recipe whose answers are called float: the model as it came.
         machine: where everything was measured.
         tools: versions of the packages that took part.
@@ -85,6 +86,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     split: bool
     reference: RecipeName
     candidates: list[Candidate]
+    front: list[str]
     profiles: list[ProfileReport]
     machine: Machine
     tools: dict[str, str]

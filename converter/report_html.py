@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from converter import report_plot
-from converter.candidate import Candidate, Cost
+from converter.candidate import Candidate
 from converter.choose import Verdict
+from converter.compare import Comparison
 from converter.report import ProfileReport, Report
-from converter.table import against_float, basis, judgement, kb, score, score_head
+from converter.report_tables import candidates, capital, classes, figures, row, table, times
+from converter.table import basis, judgement, score_head
 
+_CLASSES = "What float and the candidate get right, the worst loss first; one of few items means little."
 _STYLE = Path(__file__).with_name("report.css")
 
 
@@ -24,8 +27,9 @@ def page(report: Report) -> str:
         _section(
             "The candidates",
             _plot_note(report),
-            f"<div class=card>{report_plot.svg(report)}</div>" + _card(_candidates(report)),
+            f"<div class=card>{report_plot.svg(report)}</div>" + _card(candidates(report)),
         ),
+        *(_section(f"Class by class: {recipe}", _CLASSES, _card(classes(told))) for recipe, told in _winners(report)),
         _section("Why, profile by profile", "", _profiles(report)),
         _section("How it was measured", "", f"<div class=card>{_method(report)}</div>"),
     ]
@@ -35,6 +39,13 @@ def page(report: Report) -> str:
         f"<title>{escape(title)} – Godwit report</title>\n"
         f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n<main>\n{''.join(sections)}</main>\n</html>\n"
     )
+
+
+def _winners(report: Report) -> list[tuple[str, Comparison]]:
+    """Each chosen recipe once, with what may be said about it, if it is about classes."""
+    chosen = dict.fromkeys(profile.chosen for profile in report.profiles if profile.chosen)
+    found = ((recipe, report.candidate(recipe).told) for recipe in chosen)
+    return [(recipe, told) for recipe, told in found if told and told.classes]
 
 
 def _heading(report: Report) -> str:
@@ -59,7 +70,7 @@ def _card(table: str) -> str:
 
 
 def _bundles(report: Report) -> str:
-    heads = ("Profile", "Recipe", _capital(score_head(report)), "Against float", "Size", "p50", "p95", "Proved here on")
+    heads = ("Profile", "Recipe", capital(score_head(report)), "Against float", "Size", "p50", "p95", "Proved here on")
     rows = []
     for profile in report.profiles:
         if profile.chosen is None:
@@ -67,44 +78,11 @@ def _bundles(report: Report) -> str:
             continue
         candidate = report.candidate(profile.chosen)
         claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
-        cells = [escape(profile.profile), f"<code>{escape(profile.chosen)}</code>", *_figures(report, candidate)]
-        rows.append(_row([*cells, *_times(profile.cost, here=profile.measured_here), escape(claims)], numbers=(2, 7)))
+        cells = [escape(profile.profile), f"<code>{escape(profile.chosen)}</code>", *figures(report, candidate)]
+        rows.append(row([*cells, *times(profile.cost, here=profile.measured_here), escape(claims)], numbers=(2, 7)))
     foot = "<p class=foot>* measured on the machine that converted, not on the device.</p>"
     elsewhere = any(profile.chosen and not profile.measured_here for profile in report.profiles)
-    return _table(heads, rows, numbers=(2, 7)) + (foot if elsewhere else "")
-
-
-def _candidates(report: Report) -> str:
-    heads = ("Recipe", _capital(score_head(report)), "Against float", "Size", "p50", "p95", "Same class", "Mult-adds")
-    rows = []
-    for each in report.candidates:
-        if each.outcome != "measured":
-            text = f"{each.outcome}: {each.reason}"
-            rows.append(f"<tr><td><code>{each.recipe}</code><td colspan=7 class=wrap>{escape(text)}")
-            continue
-        agreement = each.told.agreement_percent if each.told else None
-        same = "" if agreement is None else f"{agreement:.1f} %"
-        name = f"<code>{each.recipe}</code>{' (float)' if each.recipe == report.reference else ''}"
-        cells = [
-            name,
-            *_figures(report, each),
-            *_times(next(iter(each.costs), None), here=True),
-            same,
-            f"{each.multiply_adds:,}",
-        ]
-        rows.append(_row(cells, numbers=(1, 8)))
-    return _table(heads, rows, numbers=(1, 8))
-
-
-def _figures(report: Report, candidate: Candidate) -> list[str]:
-    return [score(report, candidate), against_float(candidate), kb(candidate)]
-
-
-def _times(cost: Cost | None, *, here: bool) -> list[str]:
-    if cost is None:
-        return ["", ""]
-    mark = "" if here else " class=host"
-    return [f"<span{mark}>{time:.3g} ms</span>" for time in (cost.p50_ms, cost.p95_ms)]
+    return table(heads, rows, numbers=(2, 7)) + (foot if elsewhere else "")
 
 
 def _profiles(report: Report) -> str:
@@ -163,20 +141,3 @@ def _plot_note(report: Report) -> str:
     missed = [each.recipe for each in report.candidates if each.chosen_on is not None and not each.costs]
     told = f" Latency was not measured for {', '.join(missed)}: too much is lost." if missed else ""
     return f"Higher is better, further left is better.{told}"
-
-
-def _table(heads: Sequence[str], rows: Iterable[str], numbers: tuple[int, int]) -> str:
-    cells = "".join(f"<th{_number(index, numbers)}>{head}" for index, head in enumerate(heads))
-    return f"<table><thead><tr>{cells}</thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _row(cells: Sequence[str], numbers: tuple[int, int]) -> str:
-    return "<tr>" + "".join(f"<td{_number(index, numbers)}>{cell}" for index, cell in enumerate(cells))
-
-
-def _number(index: int, numbers: tuple[int, int]) -> str:
-    return " class=n" if numbers[0] <= index < numbers[1] else ""
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -81,6 +81,7 @@ def _panel(
         f'<line class="goal" x1="{left}" x2="{left + _PANEL}" y1="{goal_y:.1f}" y2="{goal_y:.1f}"/>',
         f'<text class="goal-text" x="{left + _PANEL}" y="{goal_y - 5:.1f}" text-anchor="end">goal</text>',
         f'<text x="{left + _PANEL / 2}" y="{_BOTTOM + 38}" text-anchor="middle">{escape(title)}</text>',
+        _front_line([point for point in points if point.candidate.recipe in report.front]),
         *(_mark(point, ringed=point.candidate.recipe in chosen) for point in points),
         *_labels(points, left + _PANEL),
     ]
@@ -92,6 +93,12 @@ def _grid_row(left: float, y: float, label: str) -> str:
         f'<line class="grid" x1="{left}" x2="{left + _PANEL}" y1="{y:.1f}" y2="{y:.1f}"/>'
         f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
     )
+
+
+def _front_line(points: Sequence[_Point]) -> str:
+    """Joins the candidates that no other beats in accuracy, latency and size at once."""
+    places = " ".join(f"{point.x:.1f},{point.y:.1f}" for point in sorted(points, key=lambda point: point.x))
+    return f'<polyline class="front" points="{places}"/>' if len(points) > 1 else ""
 
 
 def _mark(point: _Point, *, ringed: bool) -> str:
@@ -132,6 +139,9 @@ def _legend(candidates: Sequence[Candidate]) -> str:
         parts.append(f'<circle class="{name}" cx="{x}" cy="14" r="6"/><text x="{x + 12}" y="18">{name}</text>')
         x += 76
     parts.append(f'<circle class="ring" cx="{x}" cy="14" r="8"/><text x="{x + 14}" y="18">in a bundle</text>')
+    x += 100
+    parts.append(f'<line class="front" x1="{x}" x2="{x + 22}" y1="14" y2="14"/>')
+    parts.append(f'<text x="{x + 28}" y="18">Pareto front of accuracy, latency and size</text>')
     return "".join(parts)
 
 
