@@ -52,6 +52,8 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
     with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
         shop = Workshop(project, Agent(processes, results), progress, Path(folder), jobs)
         routes = RememberedRoutes(Routes(processes, Path(folder), progress, planned.source), results, planned.source)
+        # Load, check, export and measure each, evaluate the last, deliver each.
+        progress.expect(3 + 2 * len(planned.wanted) + len(planned.targets))
         progress(f"loading {planned.source.name}")
         description = routes.describe()
         fitted = fitting.fit(project, description)
@@ -96,9 +98,11 @@ def _candidates(
 def _with_costs(shop: Workshop, planned: Plan, built: Sequence[Built]) -> list[Built]:
     """Latency and memory of what meets the goal, one process at a time, after everything else has ended."""
     costed = []
-    for each in built:
-        found = each.candidate.chosen_on
-        if found is None or found.drop_points > shop.project.file.goal.max_drop_points:
+    most = shop.project.file.goal.max_drop_points
+    good = [(found := each.candidate.chosen_on) is not None and found.drop_points <= most for each in built]
+    shop.progress.expect(sum(good) + len(planned.targets))
+    for each, is_good in zip(built, good, strict=True):
+        if not is_good:
             costed.append(each)
             continue
         shop.progress(f"measuring {each.candidate.recipe}")
