@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from firmware_profiles.errors import InputError
 from firmware_profiles.profile import Profile
 
 PI_5 = profile.DATA / "raspberry-pi-5.toml"
+LIMITED = pytest.mark.skipif(
+    not hasattr(sys, "get_int_max_str_digits"), reason="this Python, before 3.10.7, reads and writes any number"
+)
 
 KEYS = [
     field
@@ -71,6 +75,7 @@ def test_a_problem_says_where_what_was_expected_and_what_was_found(document: dic
     assert problems_of(document) == ["p.toml: hardware.cores: expected int, found 'four'; correct the value"]
 
 
+@LIMITED
 def test_a_number_longer_than_python_shows_is_one_line(document: dict[str, Any]) -> None:
     document["name"] = 16**5000
     (line,) = problems_of(document)
@@ -102,7 +107,7 @@ def test_no_value_in_a_right_document_raises_anything_but_input_error(data: st.D
         (b"name = ", "expected TOML"),
         (b'name = "\xff"', "expected UTF-8 text, found byte 8"),
         (b"a = " + b"[" * 5000 + b"]" * 5000, "expected TOML"),
-        (b"a = " + b"9" * 5000, "expected TOML"),
+        pytest.param(b"a = " + b"9" * 5000, "expected TOML", marks=LIMITED),
         (b"#" * (schema.MAX_TOML_BYTES + 1), "expected a profile of at most 1 MiB"),
     ],
     ids=["half a line", "not UTF-8", "nested too deep", "a number too long", "too large"],
