@@ -38,7 +38,7 @@ def convert(
     godwit convert
     godwit convert examples/digits --target raspberry-pi-5 --max-drop 0.5
     """
-    from converter import cache, outcome, pipeline, plan, report, table
+    from converter import cache, disk, outcome, pipeline, plan, report, table
     from converter import project as projects
     from converter.progress import Progress
 
@@ -49,11 +49,12 @@ def convert(
         return
     folder = out or loaded.path.parent / "build" / "godwit"
     results = cache.Cache(None if no_cache else cache.default_folder())
-    try:
-        result = pipeline.convert(loaded, planned, folder, jobs, Progress(), results)
-    finally:
-        results.trim()
-    paths = outcome.write(result, folder)
+    with disk.told():
+        try:
+            result = pipeline.convert(loaded, planned, folder, jobs, Progress(), results)
+        finally:
+            results.trim()
+        paths = outcome.write(result, folder)
     if as_json:
         click.echo(report.encode(result).decode(), nl=False)
     else:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from converter import build, choose, deliver, fitting, golden, pareto, plan, selection, tools
+from converter import build, cautions, choose, deliver, fitting, golden, pareto, plan, selection, tools
 from converter.build import Built, Judged, Workshop
 from converter.cache import Cache
 from converter.candidate import Row
@@ -59,9 +59,12 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
         fitted = fitting.fit(project, description)
         progress("checking the data")
         data = _checked_data(shop, fitted)
+        _warn_of_data(progress, data)
         pool = _golden_pool(project, data)
         judging, built = _candidates(shop, routes, planned, description, fitted, data)
         routes.close()
+        for text in cautions.of_labels(judging):
+            progress.warn(text)
         built = _with_costs(shop, planned, built)
         built = selection.confirmed(project.file.goal, planned.targets, judging, built)
         delivery = Delivery(out, fitted.entry, judging, _now())
@@ -83,6 +86,16 @@ def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
     if problems:
         raise InputError(*problems)
     return data
+
+
+def _warn_of_data(progress: Progress, data: Data) -> None:
+    with np.load(data.calibration) as calibration, np.load(data.evaluation_sample) as evaluation:
+        told = [
+            *cautions.of_ranges(calibration["t0"], evaluation["t0"]),
+            *cautions.of_overlap(calibration["x"], evaluation["x"]),
+        ]
+    for text in told:
+        progress.warn(text)
 
 
 def _candidates(
@@ -144,6 +157,7 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, b
         metric=judging.metric.name if judging.labelled else "none",
         items=len(judging.reference.targets),
         split=judging.split is not None,
+        warnings=shop.progress.warnings,
         reference=built[0].candidate.recipe,
         candidates=[each.candidate for each in built],
         front=pareto.front([each.candidate for each in built]),

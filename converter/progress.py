@@ -7,18 +7,28 @@ import time
 
 
 class Progress:
-    """Tells a person what happens now."""
+    """Tells a person what happens now.
+
+    Attributes:
+        warnings: told so far.
+    """
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._begun = 0
         self._to_come = 0
+        self.warnings: list[str] = []
 
     def __call__(self, text: str) -> None:
         """Tell one step as it begins."""
         print(f"[{self.elapsed_s():6.1f} s{self._left()}] {text}", file=sys.stderr, flush=True)
         self._begun += 1
         self._to_come = max(0, self._to_come - 1)
+
+    def warn(self, text: str) -> None:
+        """Tell something that may be wrong."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+        self.warnings.append(text)
 
     def expect(self, steps: int) -> None:
         """So many steps are still to come."""

@@ -65,6 +65,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         items: how many were evaluated.
         split: whether one half of them chose and the other confirmed; false where there were too few.
         front: recipes on the Pareto front of accuracy, latency and size; who has no latency is not on it.
+        warnings: what looked wrong about the data.
         reference: recipe whose answers are called float: the model as it came.
         machine: where everything was measured.
         tools: versions of the packages that took part.
@@ -84,6 +85,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     items: int
     split: bool
+    warnings: list[str]
     reference: RecipeName
     candidates: list[Candidate]
     front: list[str]

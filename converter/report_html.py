@@ -56,7 +56,8 @@ def _heading(report: Report) -> str:
         f"<header><h1>{escape(report.name)} <small>{escape(report.version)}</small></h1>"
         f"<p>{counted} from <code>{escape(report.source)}</code>, made on {report.made_at:%d %B %Y at %H:%M} UTC"
         f" in {report.seconds:.0f} s. The goal: lose no more than {report.goal_max_drop_points:.1f} points against"
-        f" float, then the best {escape(report.goal_optimise)}.</p></header>\n"
+        f" float, then the best {escape(report.goal_optimise)}.</p>"
+        f"{''.join(f'<p class=none>{escape(text)}</p>' for text in report.warnings)}</header>\n"
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from edge_agent import golden, timing
+from edge_agent.arrays import write_npz
 from edge_agent.deployment import Deployment, unpacked
 from edge_agent.flow.dataset import open_dataset
 from edge_agent.flow.labelled import Labelled, checked
@@ -38,7 +39,9 @@ def main(arguments: argparse.Namespace) -> int:
         evaluation = _evaluation(deployment, pipeline, claim, threads, answers, latency)
     if arguments.outputs:
         arrays = {f"y{i}": stacked for i, stacked in enumerate(answers.outputs)}
-        np.savez(arguments.outputs, **arrays, **({} if answers.targets is None else {"targets": answers.targets}))
+        if answers.targets is not None:
+            arrays["targets"] = answers.targets
+        write_npz(arguments.outputs, arrays)
     print(msgspec.json.encode(evaluation).decode() if arguments.json else _for_people(evaluation))
     return 0
 

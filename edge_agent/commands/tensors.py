@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edge_agent.arrays import write_npz
 from edge_agent.flow.dataset import Dataset, open_dataset
 from edge_agent.flow.labelled import checked
 from edge_agent.flow.preprocess import Preprocessor, tensors
 from edge_agent.runtimes.base import Array
-from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Model
 
@@ -40,8 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
     arrays = {"x": _stacked(raws, preprocess), "t0": tensors(preprocess, raws)}
     if labelled.targets is not None:
         arrays["y"] = labelled.targets
-    with atomic.writer(arguments.out) as stream:
-        np.savez(stream, **arrays)
+    write_npz(arguments.out, arrays)
     written = Written(len(raws), labelled.targets is not None)
     print(msgspec.json.encode(written).decode() if arguments.json else f"{written.items} items → {arguments.out}")
     return 0
