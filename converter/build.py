@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from converter import contents, judge, pack
+from converter import contents, goal_metric, judge, pack
 from converter.candidate import READERS, Candidate, Cost, Model, Row
 from converter.evaluate import Agent, Bundled
 from converter.fitting import Fitted
 from converter.judge import Judge
+from converter.metrics import Metric
 from converter.progress import Progress
 from converter.project import Project
 from converter.protocol import Export, Exported
@@ -33,6 +34,7 @@ class Workshop(NamedTuple):
 
     Attributes:
         folder: temporary; gone when the conversion ends.
+        metric: that the goal names; None for the task's own.
         jobs: how many candidates are evaluated at once; never while latency is measured.
     """
 
@@ -40,6 +42,7 @@ class Workshop(NamedTuple):
     agent: Agent
     progress: Progress
     folder: Path
+    metric: Metric | None
     jobs: int
 
 
@@ -101,7 +104,7 @@ def build(
             draft = exports[-1][1]
             futures.append(executor.submit(_evaluate, shop, recipe, draft) if draft else None)
         shop.progress("evaluating")
-        judging = _judge(shop.project, _reference(exports[0][0], futures[0]))
+        judging = _judge(shop, _reference(exports[0][0], futures[0]))
         return Judged(
             judging,
             [
@@ -186,10 +189,13 @@ def _evaluate_on(shop: Workshop, draft: Draft, row: Row) -> Evaluated:
     )
 
 
-def _judge(project: Project, reference: Evaluated) -> Judge:
+def _judge(shop: Workshop, reference: Evaluated) -> Judge:
+    """Raises InputError where the goal's metric can say nothing about the evaluation data."""
+    project, model = shop.project, shop.project.file.model
     seed = int(contents.sha256(project.evaluation)[:16], 16)
-    model = project.file.model
-    return judge.judge(model.task, None, model.labels, seed, reference.outputs, reference.evaluation)
+    judging = judge.judge(model.task, shop.metric, model.labels, seed, reference.outputs, reference.evaluation)
+    goal_metric.check(project.file.goal.metric, judging, str(project.evaluation))
+    return judging
 
 
 def _reference(candidate: Candidate, future: Future[Evaluated] | None) -> Evaluated:
@@ -204,10 +210,10 @@ def _scored(judging: Judge, candidate: Candidate, draft: Draft | None, future: F
         return Built(candidate)
     try:
         evaluated = future.result()
+        chosen_on = judging.chosen_on(evaluated.outputs, evaluated.evaluation)
     except GodwitError as error:
         reason = "; ".join(problem.found for problem in error.problems)
         return Built(msgspec.structs.replace(candidate, outcome="failed", reason=reason))
-    chosen_on = judging.chosen_on(evaluated.outputs, evaluated.evaluation)
     return Built(msgspec.structs.replace(candidate, chosen_on=chosen_on), draft, evaluated)
 
 

@@ -45,6 +45,8 @@ class Judge(NamedTuple):
         if self.labelled:
             if self.metric.loss == "growth":
                 return f"growth of the {self.metric.title} over float's, in percent"
+            if self.metric.loss == "relative":
+                return f"{self.metric.title}, lost against float in percent of float's value"
             return f"{self.metric.title}, lost against float in percentage points"
         if len(self.reference.predicted):
             return "share of items with another class than float, in percent (the data has no labels)"

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from firmware_profiles.words import Task
 
 Array = npt.NDArray[Any]
-Loss = Literal["points", "growth", "share"]
+Loss = Literal["points", "growth", "share", "relative"]
 _TOP = 5
 
 
@@ -47,7 +47,7 @@ class Metric(NamedTuple):
         right: which items count as right, for metrics that are a share of items; else None.
         loss: how a drop is counted: "points" are hundredths of a metric of which more is better,
             "growth" is the growth of an error in percent of float's, "share" the growth of an error that
-            is a share already.
+            is a share already, "relative" the loss of a number of which more is better in percent of float's.
         resampled: whether the interval may call `value` a thousand times.
     """
 
@@ -63,6 +63,10 @@ class Metric(NamedTuple):
         """What the candidate loses; rounded so that 0.881 - 0.871 is one point, not a little more."""
         if self.loss == "points":
             return round(100 * (reference - candidate), 9)
+        if self.loss == "relative" and reference:
+            return round(100 * (reference - candidate) / abs(reference), 9)
+        if self.loss == "relative":
+            return 0.0 if candidate >= 0 else 100.0
         if self.loss == "share":
             return round(100 * (candidate - reference), 9)
         if reference == 0:

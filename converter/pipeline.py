@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from converter import build, cautions, choose, deliver, fitting, golden, pareto, plan, selection, tools
+from converter import build, cautions, choose, deliver, fitting, goal_metric, golden, pareto, plan, selection, tools
 from converter.build import Built, Judged, Workshop
 from converter.cache import Cache
 from converter.candidate import Row
@@ -50,7 +50,8 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
         GodwitError: the model could not be exported or evaluated at all.
     """
     with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
-        shop = Workshop(project, Agent(processes, results), progress, Path(folder), jobs)
+        metric = goal_metric.of(project.file.goal.metric, project.path.parent, processes, Path(folder))
+        shop = Workshop(project, Agent(processes, results), progress, Path(folder), metric, jobs)
         routes = RememberedRoutes(Routes(processes, Path(folder), progress, planned.source), results, planned.source)
         # Load, check, export and measure each, evaluate the last, deliver each.
         progress.expect(3 + 2 * len(planned.wanted) + len(planned.targets))

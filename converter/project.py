@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from converter import goal_metric
 from converter.source import is_code
 from firmware_profiles import profile as profiles
 from firmware_profiles import schema
@@ -54,10 +55,13 @@ class GoalTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     Attributes:
         max_drop_points: largest loss of accuracy against float, in percentage points.
+        metric: top1, top5, f1, auc, mae, rmse, r2, or the user's own "module:function" beside the
+            project file; empty for the task's own, top1 or mae.
     """
 
     max_drop_points: Annotated[float, Meta(ge=0, le=100)] = 1.0
     optimise: Literal["latency", "size"] = "latency"
+    metric: str = ""
 
 
 class GoldenTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -130,6 +134,7 @@ def load(path: Path, targets: Sequence[str] = (), max_drop_points: float | None 
         file = schema.convert(document, ProjectFile, str(path))
     except InputError as error:
         raise InputError(*error.problems, *problems) from None
+    problems += goal_metric.problems(file.goal.metric, file.model.task, f"{path}: goal.metric")
     if problems:
         raise InputError(*problems)
     found = [profiles.load(_profile_reference(name, path)) for name in file.targets.profiles]

@@ -53,6 +53,7 @@ evaluation = {data}       # data that the model has not seen{unlabelled}
 [goal]
 max_drop_points = 1.0
 optimise = "latency"                 # or "size"
+# metric = "f1"                      # top5, auc, rmse, r2, or a function of your own: "module:function"
 
 [golden]
 inputs = "synthetic"                 # "evaluation" would put items of your data into the bundle
