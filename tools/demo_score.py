@@ -48,19 +48,19 @@ def score(source: str, labels: Sequence[int], predictions: Sequence[dict[str, An
 def summarise(report: dict[str, Any], counted: Score, live: Live) -> dict[str, Any]:
     """The figures of `summary.json`. A bundle not measured on its device has this machine's `p50_ms`."""
     candidates = {each["recipe"]: each for each in report["candidates"]}
-    chosen = [(each["profile"], candidates[each["chosen"]]) for each in report["profiles"] if each["chosen"]]
+    chosen = [(each, candidates[each["chosen"]]) for each in report["profiles"] if each["chosen"]]
     return {
         "profiles": [
             {
-                "profile": name,
+                "profile": profile["profile"],
                 "recipe": candidate["recipe"],
                 "format": candidate["format"],
-                "accuracy": candidate["score"],
-                "float_accuracy": candidates[report["reference"]]["score"],
+                "accuracy": _over_both_halves(candidate, "score"),
+                "float_accuracy": _over_both_halves(candidate, "reference_score"),
                 "size_bytes": candidate["size_bytes"],
-                "p50_ms": candidate["costs"][0]["p50_ms"],
+                "p50_ms": profile["cost"]["p50_ms"],
             }
-            for name, candidate in chosen
+            for profile, candidate in chosen
         ],
         "predictions": {key: getattr(counted, key) for key in ("produced", "received", "lost", "duplicated")},
         "accuracy_over_mqtt": counted.accuracy,
@@ -68,3 +68,10 @@ def summarise(report: dict[str, Any], counted: Score, live: Live) -> dict[str, A
         "supervisor_pss_mb": round(live.supervisor_pss_mb, 2),
         "worker_pss_mb": round(live.worker_pss_mb, 2),
     }
+
+
+def _over_both_halves(candidate: dict[str, Any], score: str) -> float:
+    """The share over all items: one half chose the candidate, the other confirmed it, and both are replayed."""
+    halves = [candidate["chosen_on"], candidate["confirmed_on"]]
+    total = sum(half["items"] for half in halves)
+    return float(sum(half[score] * half["items"] for half in halves) / total)
