@@ -214,7 +214,13 @@ def _scored(judging: Judge, candidate: Candidate, draft: Draft | None, future: F
     except GodwitError as error:
         reason = "; ".join(problem.found for problem in error.problems)
         return Built(msgspec.structs.replace(candidate, outcome="failed", reason=reason))
-    return Built(msgspec.structs.replace(candidate, chosen_on=chosen_on), draft, evaluated)
+    scored = msgspec.structs.replace(
+        candidate,
+        chosen_on=chosen_on,
+        ran_on=evaluated.evaluation.runtime,
+        left_nodes=evaluated.evaluation.left_nodes,
+    )
+    return Built(scored, draft, evaluated)
 
 
 def confirmed(judging: Judge, built: Built) -> Built:

@@ -10,6 +10,7 @@ import msgspec
 from converter.compare import Comparison
 from converter.recipes import Symmetry
 from firmware_profiles.manifest import Tensor
+from firmware_profiles.wire import RuntimeInUse
 from firmware_profiles.words import DelegateName, ModelFormat, Precision, RecipeName, RuntimeName
 
 
@@ -83,6 +84,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         chosen_on: how it does on the items that the choice is made on; None if not measured.
         confirmed_on: how it does on the items that took no part in the choice; None where they were
             not asked.
+        ran_on: what its accuracy was measured on.
+        left_nodes: operators that the delegate left to the runtime's own kernels there.
         costs: on the machine that converts, one entry a runtime; empty where the goal was missed.
     """
 
@@ -98,6 +101,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     multiply_adds: int = 0
     chosen_on: Comparison | None = None
     confirmed_on: Comparison | None = None
+    ran_on: RuntimeInUse | None = None
+    left_nodes: list[str] = []
     costs: list[Cost] = []
 
     @property

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from converter import delegation
 from converter.candidate import RUNTIMES_OF_FORMAT, Candidate, Cost, Row
 from firmware_profiles.profile import Profile, RuntimeRow
 
@@ -81,6 +82,8 @@ def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, *, me
         return f"{candidate.size_bytes / _MB:.1f} MB, the profile takes at most {limits.model_mb:g} MB"
     if not rows_for(profile, candidate):
         return f"no runtime of the profile takes {candidate.format}"
+    if fallback := delegation.unlisted_fallback(profile, candidate):
+        return fallback
     if not measured:
         return ""
     cost = candidate.cost_on(places(profile, candidate))

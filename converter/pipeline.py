@@ -105,7 +105,8 @@ def _candidates(
     yardstick = reference(planned.source_format, description.precision)
     recipes = plan.export_order(planned, yardstick)
     reasons = {recipe.name: decline(recipe, planned.source_format, description.precision) for recipe in recipes}
-    declined = {str(name): reason for name, reason in reasons.items() if reason}
+    declined = plan.declined_by_all(planned) | {str(name): reason for name, reason in reasons.items() if reason}
+    declined.pop(yardstick.name, None)  # everything is compared with it, whoever wants it
     return build.build(shop, routes, fitted, recipes, declined, data.calibration)
 
 

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from converter import routes, toolchain
+from converter import delegation, routes, toolchain
 from converter import source as sources
 from converter.candidate import Row
 from converter.project import Project
@@ -16,6 +16,9 @@ from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.profile import Profile, is_this_machine
 
 _PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "tflite": "tflite_runtime"}
+_SHARE = {"float32": 1.0, "float16": 1 / 2, "int8": 1 / 4, "int16": 1 / 4}
+"""Of the size of a float32 model: int16 is that of activations, and its weights are int8."""
+
 _HOST_DELEGATES = ("xnnpack", "cpu", "none")
 
 
@@ -65,6 +68,8 @@ def make(project: Project, only: str | None) -> Plan:
         raise InputError(Problem("--recipe", "a known recipe", repr(only), step))
     table = project.file.model
     source = sources.find(project.path.parent, table.source, table.state, table.input_shape)
+    if too_large := list(filter(None, (_too_large(profile, source, only) for profile in project.profiles))):
+        raise InputError(*too_large)
     targets = [_target(profile, source.format, only) for profile in project.profiles]
     wanted = [recipe for recipe in RECIPES if any(_asks(target, recipe) for target in targets)]
     return Plan(source, targets, wanted)
@@ -73,6 +78,13 @@ def make(project: Project, only: str | None) -> Plan:
 def export_order(plan: Plan, yardstick: Recipe) -> list[Recipe]:
     """The recipes to export: the yardstick first, since everything is compared with it."""
     return [yardstick, *(recipe for recipe in plan.wanted if recipe != yardstick)]
+
+
+def declined_by_all(plan: Plan) -> dict[str, str]:
+    """Recipes that no profile can use, with the reason of the last one: nobody builds them."""
+    reasons = {name: reason for target in plan.targets for name, reason in target.declined.items()}
+    wanted = {recipe.name for target in plan.targets for recipe in target.recipes}
+    return {name: reason for name, reason in reasons.items() if name not in wanted}
 
 
 def describe(project: Project, plan: Plan) -> list[str]:
@@ -100,6 +112,18 @@ def describe(project: Project, plan: Plan) -> list[str]:
     return lines
 
 
+def _too_large(profile: Profile, source: Source, only: str | None) -> Problem | None:
+    """For a profile whose limit even the smallest recipe cannot reach."""
+    precisions = [BY_NAME[name].precision for name in profile.recipes if only in (None, name)]
+    least_bytes = source.weight_bytes() * min((_SHARE.get(each, 1 / 8) for each in precisions), default=0)
+    limit_bytes = profile.limits.model_mb * (1 << 20)
+    if least_bytes <= limit_bytes:
+        return None
+    expected = f"a model that fits into {profile.limits.model_mb:g} MB on {profile.name}"
+    found = f"{source.weight_bytes() / (1 << 20):,.0f} MB, at least {least_bytes / (1 << 20):,.0f} MB after conversion"
+    return Problem(str(source.path), expected, found, "choose a smaller model, or leave this profile out")
+
+
 def _toolchains(plan: Plan) -> Iterator[str]:
     """What the routes of the wanted recipes go through."""
     ready = {state.name for state in toolchain.states() if state.ready}
@@ -109,7 +133,10 @@ def _toolchains(plan: Plan) -> Iterator[str]:
 
 def _target(profile: Profile, source_format: SourceFormat, only: str | None) -> Target:
     asked = [BY_NAME[name] for name in profile.recipes if only in (None, name)]
-    reasons = {recipe.name: decline(recipe, source_format, "float32") for recipe in asked}
+    reasons = {
+        recipe.name: decline(recipe, source_format, "float32") or delegation.cannot_take(profile, recipe)
+        for recipe in asked
+    }
     rows = [Row(row.runtime, row.delegate) for row in profile.runtimes]
     here = [row for row in rows if _runs_here(row)]
     return Target(

@@ -14,9 +14,13 @@ from converter.project import GoalTable
 
 def verdicts(goal: GoalTable, target: Target, built: Sequence[Built]) -> list[Verdict]:
     """On every candidate that the profile asked for."""
-    names = {recipe.name for recipe in target.recipes} | target.declined.keys()
+    names = {recipe.name for recipe in target.recipes}
     candidates = [each.candidate for each in built if each.candidate.recipe in names]
-    return choose.choose(target.profile, candidates, goal.max_drop_points, goal.optimise, measured=target.measured_here)
+    declined = [Verdict(name, False, f"declined: {reason}") for name, reason in target.declined.items()]
+    found = choose.choose(
+        target.profile, candidates, goal.max_drop_points, goal.optimise, measured=target.measured_here
+    )
+    return found + declined
 
 
 def confirmed(goal: GoalTable, targets: Sequence[Target], judging: Judge, built: Sequence[Built]) -> list[Built]:

@@ -21,12 +21,14 @@ class Pipeline:
 
     Attributes:
         load_ms: from the file to a runtime that is ready.
+        nodes: what the delegate took.
     """
 
     def __init__(self, model: Model, runtime: Runtime, in_use: RuntimeInUse, load_ms: float) -> None:
         self.model = model
         self.in_use = in_use
         self.load_ms = load_ms
+        self.nodes = runtime.nodes
         self.preprocess = Preprocessor(model.pre, model.inputs[0])
         self.postprocess = Postprocessor(model)
         self.run = runtime.run

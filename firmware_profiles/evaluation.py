@@ -46,6 +46,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         values: per item, the flattened output of a regression.
         load_ms: from the model file to a runtime that is ready.
         peak_rss_bytes: of the evaluating process, after the latency runs.
+        left_nodes: operators that the delegate left to the runtime's own kernels, each named once.
         golden_max_difference: largest absolute difference from the golden vectors' expected outputs;
             None if the bundle has none.
     """
@@ -64,3 +65,4 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     peak_rss_bytes: int
     golden_max_difference: float | None
     machine: Machine
+    left_nodes: list[str] = []

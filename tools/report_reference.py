@@ -7,7 +7,7 @@ import sys
 import msgspec
 
 from converter import candidate, choose, compare, report
-from firmware_profiles import evaluation, manifest
+from firmware_profiles import evaluation, manifest, wire
 from firmware_profiles.errors import guarded
 from tools import generated
 from tools.struct_tables import table
@@ -26,6 +26,8 @@ _PARTS: tuple[type[msgspec.Struct], ...] = (
     compare.ClassDamage,
     candidate.Cost,
     manifest.RuntimeClaim,
+    wire.RuntimeInUse,
+    wire.SkippedRuntime,
     evaluation.Machine,
 )
 

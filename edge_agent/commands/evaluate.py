@@ -131,6 +131,7 @@ def _evaluation(
         peak_rss_bytes=machine.peak_rss_bytes(),
         golden_max_difference=_golden_difference(deployment, pipeline, claim),
         machine=machine.describe(),
+        left_nodes=sorted(set(pipeline.nodes.left)),
     )
 
 

@@ -16,10 +16,15 @@ Array = npt.NDArray[Any]
 
 
 class Nodes(NamedTuple):
-    """How many of a model's nodes the delegate took, of how many; None where it cannot be told."""
+    """How many of a model's nodes the delegate took, of how many; None where it cannot be told.
+
+    Attributes:
+        left: operators of the nodes that it did not take.
+    """
 
     delegated: int | None
     total: int | None
+    left: tuple[str, ...] = ()
 
 
 class Runtime(Protocol):

@@ -50,4 +50,5 @@ def count_nodes(interpreter: Any) -> Nodes:
                 known |= makes
             if ends <= known:
                 break
-    return Nodes(len(taken), len(own))
+    left = tuple(entry["op_name"] for entry in own if entry["index"] not in taken)
+    return Nodes(len(taken), len(own), left)

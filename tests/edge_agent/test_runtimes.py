@@ -21,8 +21,8 @@ TFLITE_PYTHON = Path(__file__).parents[2] / "build" / "tflite-venv" / "bin" / "p
 def test_xnnpack_takes_every_node_of_a_float_model() -> None:
     with_delegate = open_runtime("litert", "xnnpack", FLOAT, 1)
     without = open_runtime("litert", "none", FLOAT, 1)
-    assert with_delegate.nodes == (5, 5)
-    assert without.nodes == (0, 5)
+    assert with_delegate.nodes[:2] == (5, 5)
+    assert without.nodes[:2] == (0, 5)
     # Two sets of float kernels: sums of 64 products in another order.
     np.testing.assert_allclose(with_delegate.run([IMAGE])[0], without.run([IMAGE])[0], atol=1e-5)
 

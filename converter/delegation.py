@@ -1,0 +1,45 @@
+"""What a profile's runtimes and delegates can take of a model: before it is built, and after. Pure."""
+
+from __future__ import annotations
+
+from converter.candidate import RUNTIMES_OF_FORMAT, Candidate
+from converter.recipes import Recipe
+from firmware_profiles.profile import Profile, RuntimeRow
+
+_MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL"}
+"""Operators that must run on the delegate: nearly all the time goes there. What only moves or adds numbers
+(a reshape, a softmax at the end) may stay with the runtime."""
+
+_FALLBACK = "none"
+
+
+def cannot_take(profile: Profile, recipe: Recipe) -> str:
+    """Why no runtime of the profile can take what the recipe makes; empty if one may."""
+    rows = [row for row in profile.runtimes if row.runtime in RUNTIMES_OF_FORMAT[recipe.format]]
+    reasons = [_refuses(row, recipe) for row in rows]
+    return "; ".join(dict.fromkeys(reasons)) if rows and all(reasons) else ""
+
+
+def unlisted_fallback(profile: Profile, candidate: Candidate) -> str:
+    """Why the candidate would run on kernels that the profile does not list; empty if it would not.
+
+    Counted where its accuracy was measured; a delegate that is not the one of the profile tells nothing.
+    """
+    used = candidate.ran_on
+    rows = [(row.runtime, row.delegate) for row in profile.runtimes]
+    if used is None or (used.runtime, _FALLBACK) in rows:
+        return ""
+    if used.delegate == _FALLBACK and (used.runtime, "xnnpack") in rows:
+        return f"XNNPACK takes none of it, and the profile lists no {used.runtime}/{_FALLBACK}"
+    left = sorted(_MULTIPLYING.intersection(candidate.left_nodes))
+    if not left or (used.runtime, used.delegate) not in rows:
+        return ""
+    taken = f"{used.delegate} takes {used.delegated_nodes} of {used.nodes} nodes"
+    return f"{taken} and leaves {', '.join(left)}, and the profile lists no {used.runtime}/{_FALLBACK}"
+
+
+def _refuses(row: RuntimeRow, recipe: Recipe) -> str:
+    """TensorRT refuses a zero point that is not 0 (NVIDIA, "Working with quantized types")."""
+    if row.delegate == "tensorrt" and recipe.activations == "asymmetric":
+        return f"{row.runtime}/{row.delegate} takes symmetric activations only"
+    return ""

@@ -1,0 +1,80 @@
+"""What a profile cannot take is not built, and a fallback that it does not list is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from converter import choose, delegation
+from converter.recipes import BY_NAME
+from firmware_profiles import profile as profiles
+from firmware_profiles.wire import RuntimeInUse
+from tests.converter.conftest import MODELS, ROOT, Godwit, report, tiny_project
+from tests.converter.test_choose import candidates, changed
+
+PHONE, PI5 = profiles.load("android-phone"), profiles.load("raspberry-pi-5")
+TFLITE = MODELS / "tiny-float32.tflite"
+
+
+def ran(delegate: Any, taken: int) -> RuntimeInUse:
+    return RuntimeInUse("litert", delegate, "2", taken, 9)
+
+
+@pytest.mark.parametrize(
+    ("used", "left", "told"),
+    [
+        (ran("xnnpack", 8), ["SOFTMAX"], ""),
+        (ran("xnnpack", 9), [], ""),
+        (ran("xnnpack", 7), ["CONV_2D", "SOFTMAX"], "xnnpack takes 7 of 9 nodes and leaves CONV_2D"),
+        (ran("none", 0), [], "XNNPACK takes none of it"),
+    ],
+)
+def test_a_fallback_that_the_profile_does_not_list_is_refused(used: RuntimeInUse, left: list[str], told: str) -> None:
+    those = changed(candidates(), "tflite-int8", ran_on=used, left_nodes=left)
+    (candidate,) = (each for each in those if each.recipe == "tflite-int8")
+    found = delegation.unlisted_fallback(PHONE, candidate)
+    assert told in found
+    assert bool(told) == bool(found)
+    assert delegation.unlisted_fallback(PI5, candidate) == ""  # which lists litert/none
+    verdicts = choose.choose(PHONE, those, 1.0, "latency", measured=False)
+    assert next(each for each in verdicts if each.recipe == "tflite-int8").chosen is not bool(told)
+
+
+def test_asymmetric_int8_is_not_for_tensorrt_alone() -> None:
+    jetson = profiles.load("jetson-orin-nano")
+    assert delegation.cannot_take(jetson, BY_NAME["onnx-int8"]) == ""  # it lists onnx/cpu too
+    alone = msgspec.structs.replace(jetson, runtimes=jetson.runtimes[:1])
+    assert delegation.cannot_take(alone, BY_NAME["onnx-int8"]) == "onnx/tensorrt takes symmetric activations only"
+    assert delegation.cannot_take(alone, BY_NAME["onnx-float32"]) == ""
+
+
+def test_what_no_profile_can_take_is_not_built(tmp_path: Path, godwit: Godwit) -> None:
+    text = (ROOT / "firmware_profiles" / "data" / "jetson-orin-nano.toml").read_text()
+    head, first, *_ = text.split("[[runtimes]]")
+    limits = text[text.index("[limits]") :]
+    head = head.replace('formats = ["onnx", "tflite"]', 'formats = ["onnx"]')
+    recipes = 'recipes = ["onnx-int8", "onnx-float32"]'
+    head = "\n".join(recipes if line.startswith("recipes") else line for line in head.splitlines())
+    (tmp_path / "alone.toml").write_text(f"{head}\n[[runtimes]]{first}\n{limits}")
+    project = tiny_project(tmp_path, targets={"profiles": ["linux-x86_64", "alone.toml"]})
+    code, out, _ = godwit("convert", project, "--dry-run")
+    assert code == 0
+    assert "decline  onnx-int8: onnx/tensorrt takes symmetric activations only" in out
+    project = tiny_project(tmp_path, targets={"profiles": ["alone.toml"]})
+    _, out, err = godwit("convert", project, "--json")
+    assert "onnx-float32" in err
+    found = report(out).candidate("onnx-int8")
+    assert (found.outcome, found.reason) == ("declined", "onnx/tensorrt takes symmetric activations only")
+
+
+def test_the_evaluator_counts_the_nodes(tmp_path: Path, godwit: Godwit) -> None:
+    source = MODELS / "tiny-int8.tflite"
+    code, out, err = godwit("convert", tiny_project(tmp_path, source), "--recipe", "tflite-int8", "--json")
+    assert code == 0, err
+    found = report(out).candidate("tflite-int8")
+    assert found.ran_on is not None
+    assert (found.ran_on.delegated_nodes, found.ran_on.nodes) == (4, 5)
+    assert found.left_nodes == ["SOFTMAX"]
