@@ -34,7 +34,7 @@ def fit(project: Project, description: Description) -> Fitted:
         InputError: everything in which they disagree.
     """
     source, pre = description.inputs[0], project.file.input
-    shape = [1, *source.shape[1:]]
+    shape = [1, *_closed(source.shape[1:], project.file.model.input_shape)]
     if pre.kind == "image" and len(shape) == 4:
         pre, shape = _sized(pre, shape)
     problems = [*_shape_problems(project, source, pre, shape), *_label_problems(project, description)]
@@ -43,6 +43,11 @@ def fit(project: Project, description: Description) -> Fitted:
     inputs = [Tensor(source.name, shape, source.dtype)]
     outputs = [Tensor(port.name, [size or 1 for size in port.shape], port.dtype) for port in description.outputs]
     return Fitted(shape, pack.model_entry(project, pre, inputs, outputs))
+
+
+def _closed(sizes: list[int], declared: list[int]) -> list[int]:
+    """The model's sizes, with the declared ones where it leaves them open."""
+    return declared if len(declared) == len(sizes) else sizes
 
 
 def _sized(pre: InputSpec, shape: list[int]) -> tuple[InputSpec, list[int]]:
@@ -59,8 +64,12 @@ def _shape_problems(project: Project, source: Port, pre: InputSpec, shape: list[
     told = "×".join(str(size or "?") for size in source.shape[1:])
     if source.shape and source.shape[0] > 1:
         yield Problem(where, "a batch of 1 or an open one", f"a batch of {source.shape[0]}", "export it again")
+    if len(source.shape) == len(shape) and any(a and a != b for a, b in zip(source.shape[1:], shape[1:], strict=True)):
+        yield Problem(f"{project.path}: model.input_shape", f"the model's own {told}", str(shape[1:]), "correct it")
     if not all(shape):
-        yield Problem(where, "a fixed shape", told, "give height and width in [input], or export it with a fixed shape")
+        axes = ", ".join(str(axis) for axis, size in enumerate(shape) if not size)
+        step = f"give model.input_shape, as in {[size or 16 for size in shape[1:]]}, or height and width in [input]"
+        yield Problem(where, "a fixed shape", f"{told}, open at axis {axes} (axis 0 is the batch)", step)
     if pre.kind == "tensor":
         return
     where = f"{project.path}: input"

@@ -29,6 +29,12 @@ class Source(NamedTuple):
     folder: Path = Path()
     input_shape: tuple[int, ...] = ()
 
+    def weight_bytes(self) -> int:
+        """At least so much do the weights take as float32: Keras may keep an optimizer's two moments beside them."""
+        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        size_bytes = sum(file.stat().st_size for file in files if file.is_file())
+        return size_bytes // 3 if self.format in ("keras", "h5", "savedmodel") else size_bytes
+
     @property
     def name(self) -> str:
         """For people."""

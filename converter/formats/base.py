@@ -13,6 +13,7 @@ from firmware_profiles.errors import InputError, Problem
 
 KNOWN = "a Keras file (.keras, .h5), a SavedModel folder, a .tflite, an .onnx or a .pt2 file"
 _HEAD_BYTES = 64
+_SHOWN = 3
 _IR_VERSIONS = range(3, 32)
 _PICKLE = b"\x80"
 _PYTORCH = 'a state dict needs its network: source = "module:function" and state = "FILE" in [model]'
@@ -92,6 +93,13 @@ def damaged(path: Path, kind: str, error: object) -> InputError:
     """The error for a file whose library cannot read it."""
     text = " ".join(str(error).split())[:200] or type(error).__name__
     return InputError(Problem(str(path), f"a whole {kind}", text, "export it again"))
+
+
+def not_numbers(path: Path, tensors: list[str]) -> InputError:
+    """The error for a model some of whose weights are NaN."""
+    more = f" and {len(tensors) - _SHOWN} more" if len(tensors) > _SHOWN else ""
+    found = f"NaN in {', '.join(tensors[:_SHOWN])}{more}"
+    return InputError(Problem(str(path), "weights that are numbers", found, "train it again"))
 
 
 def _zip(path: Path) -> SourceFormat:

@@ -7,7 +7,7 @@ so the names and bytes of one export do not depend on which others were made bef
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import tensorflow as tf
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.formats.base import ElsewhereError, damaged
+from converter.formats.base import ElsewhereError, damaged, not_numbers
 from converter.formats.onnx import write_onnx
 from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
@@ -123,6 +123,7 @@ def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:
     if not model.inputs:
         step = "call it once before saving"
         raise InputError(Problem(str(path), "a model that knows its input's shape", "one that was never called", step))
+    _check_numbers(path, model.variables)
     inputs = [Port(_plain(tensor.name), _sizes(tensor.shape), tensor.dtype) for tensor in model.inputs]
     # A Sequential has no names of its own for its outputs.
     names = getattr(model, "output_names", None) or [model.layers[-1].name]
@@ -154,6 +155,7 @@ def _load_saved_model(path: Path) -> TensorFlowModel:
         found = ", ".join(model.signatures) or "none"
         raise InputError(Problem(str(path), f"a signature {_SIGNATURE}", found, "save it with model.export()"))
     signature = model.signatures[_SIGNATURE]
+    _check_numbers(path, signature.variables)
     specs = signature.structured_input_signature[1]
     inputs = [Port(name, _sizes(spec.shape), spec.dtype.name) for name, spec in specs.items()]
     results = signature.structured_outputs
@@ -165,6 +167,12 @@ def _load_saved_model(path: Path) -> TensorFlowModel:
         return [answers[port.name] for port in outputs]
 
     return TensorFlowModel(call, only, outputs)
+
+
+def _check_numbers(path: Path, variables: Iterable[Any]) -> None:
+    values = {getattr(each, "path", each.name): each.numpy() for each in variables if "float" in str(each.dtype)}
+    if odd := [str(name) for name, value in values.items() if np.isnan(value).any()]:
+        raise not_numbers(path, odd)
 
 
 def _only(path: Path, inputs: list[Port]) -> Port:

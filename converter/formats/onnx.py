@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package more
 
-from converter.formats.base import damaged
+from converter.formats.base import NoRouteError, damaged, not_numbers
 from converter.passes import stable_names
 from converter.passes.quantize_onnx import quantize
 from converter.protocol import Description, Export, Port
@@ -34,6 +35,8 @@ def load(path: Path, source_format: SourceFormat) -> OnnxModel:
         names = ", ".join(value.name for value in _graph_inputs(model))
         step = "export it with one input"
         raise InputError(Problem(str(path), "a model with one input", names or "none", step))
+    if odd := [tensor.name for tensor in model.graph.initializer if _has_nan(tensor)]:
+        raise not_numbers(path, odd)
     return OnnxModel(path, model)
 
 
@@ -62,6 +65,8 @@ class OnnxModel:
 def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:
     """Write the float model, or its int8 form, to the target: the same bytes for the same model."""
     target = Path(request.target)
+    if lacking := sorted({node.op_type for node in float_model.graph.node if not _known(node)}):
+        raise NoRouteError(f"ONNX has no operator {', '.join(lacking)}; a TFLite recipe may")
     onnx.save(_with_shape(stable_names.applied(float_model), request.shape), target)
     if request.recipe == "onnx-int8":
         quantize(target, Path(request.calibration), target)
@@ -94,7 +99,23 @@ def _with_shape(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
     del copy.graph.value_info[:]
     for output in copy.graph.output:
         output.type.tensor_type.ClearField("shape")
-    return onnx.shape_inference.infer_shapes(copy, data_prop=True)
+    inferred = onnx.shape_inference.infer_shapes(copy, data_prop=True)
+    for before, after in zip(model.graph.output, inferred.graph.output, strict=True):
+        if not after.type.tensor_type.HasField("shape"):  # a loop (LSTM): the source's own word, with a batch of 1
+            after.type.tensor_type.shape.CopyFrom(before.type.tensor_type.shape)
+            if after.type.tensor_type.shape.dim and not after.type.tensor_type.shape.dim[0].dim_value:
+                after.type.tensor_type.shape.dim[0].dim_value = 1
+    return inferred
+
+
+def _known(node: Any) -> bool:
+    """tf2onnx leaves what it cannot translate as an operator that nobody knows; other domains are the runtime's."""
+    return node.domain not in ("", "ai.onnx") or onnx.defs.has(node.op_type)
+
+
+def _has_nan(tensor: Any) -> bool:
+    values = onnx.numpy_helper.to_array(tensor)
+    return values.dtype.kind == "f" and bool(np.isnan(values).any())
 
 
 def _graph_inputs(model: onnx.ModelProto) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from converter.formats.base import NoRouteError, damaged
+from converter.formats.base import NoRouteError, damaged, not_numbers
 from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
@@ -22,6 +22,8 @@ def load(path: Path, source_format: SourceFormat) -> TfliteModel:
     if len(interpreter.get_input_details()) != 1:
         found = str(len(interpreter.get_input_details()))
         raise InputError(Problem(str(path), "a model with one input", found, "export it with one input"))
+    if odd := _not_numbers(path):
+        raise not_numbers(path, odd)
     return TfliteModel(path, interpreter)
 
 
@@ -87,6 +89,22 @@ def _open(path: Path) -> Any:
     except (ValueError, RuntimeError) as error:
         raise damaged(path, "TFLite file", error) from None
     return interpreter
+
+
+def _not_numbers(path: Path) -> list[str]:
+    """Names of the float constants that hold NaN."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    dtypes = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.FLOAT16: np.float16}
+    found = []
+    for graph in map(model.Subgraphs, range(model.SubgraphsLength())):
+        for tensor in map(graph.Tensors, range(graph.TensorsLength())):
+            content = model.Buffers(tensor.Buffer()).DataAsNumpy()
+            dtype = dtypes.get(tensor.Type())
+            if dtype and isinstance(content, np.ndarray) and np.isnan(content.view(dtype)).any():
+                found.append(tensor.Name().decode())
+    return found
 
 
 def _precision(interpreter: Any) -> Precision:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.converter.conftest import MODELS, Godwit, images, tiny_project
@@ -70,6 +71,44 @@ def test_a_truncated_model(tmp_path: Path, godwit: Godwit, name: str) -> None:
     lines = refused(godwit, tiny_project(tmp_path, source))
     assert len(lines) == 1
     assert str(source) in lines[0]
+
+
+def test_weights_that_are_no_numbers(tmp_path: Path, godwit: Godwit) -> None:
+    model = onnx.load(MODELS / "tiny-float32.onnx")
+    index = next(i for i, each in enumerate(model.graph.initializer) if each.data_type == onnx.TensorProto.FLOAT)
+    weights = onnx.numpy_helper.to_array(model.graph.initializer[index]).copy()
+    weights.flat[0] = np.nan
+    name = model.graph.initializer[index].name
+    model.graph.initializer[index].CopyFrom(onnx.numpy_helper.from_array(weights, name))
+    onnx.save(model, tmp_path / "nan.onnx")
+    lines = refused(godwit, tiny_project(tmp_path, tmp_path / "nan.onnx"))
+    assert len(lines) == 1
+    assert f"found NaN in {name};" in lines[0]
+
+
+def test_an_open_axis_is_named_and_can_be_closed(tmp_path: Path, godwit: Godwit) -> None:
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", "time", 3]) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Softmax", ["x"], ["y"])], "g", [x], [y])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "open.onnx")
+    tensor = {"kind": "tensor", "colour": None, "scale": 1.0}
+    lines = refused(godwit, tiny_project(tmp_path, tmp_path / "open.onnx", input=tensor))
+    assert len(lines) == 1
+    assert "found ?×3, open at axis 1 (axis 0 is the batch); give model.input_shape, as in [16, 3]" in lines[0]
+    project = tiny_project(tmp_path, tmp_path / "open.onnx", input=tensor, model={"input_shape": [5, 3]})
+    assert "found ?×3, open" not in refused(godwit, project)[0]  # it is the images now that do not fit
+    project = tiny_project(tmp_path, tmp_path / "open.onnx", input=tensor, model={"input_shape": [5, 4]})
+    assert "expected the model's own ?×3, found [5, 4]" in refused(godwit, project)[0]
+
+
+def test_a_model_too_large_for_a_profile_is_refused_before_it_is_loaded(tmp_path: Path, godwit: Godwit) -> None:
+    source = tmp_path / "large.onnx"
+    source.write_bytes((MODELS / "tiny-float32.onnx").read_bytes()[:64])  # it could not be loaded
+    with source.open("ab") as stream:
+        stream.truncate(1 << 30)
+    project = tiny_project(tmp_path, source)
+    line = refused(godwit, project, "--target", "raspberry-pi-5")[0]
+    assert "fits into 128 MB on raspberry-pi-5, found 1,024 MB, at least 256 MB after conversion" in line
 
 
 def test_a_model_of_another_format(tmp_path: Path, godwit: Godwit) -> None:

@@ -186,7 +186,7 @@ def test_without_labels_agreement_is_the_yardstick_and_it_says_so(tmp_path: Path
 def test_a_goal_that_nothing_meets_ends_with_3_a_report_and_no_bundle(tmp_path: Path, godwit: Godwit) -> None:
     out = tmp_path / "out"
     profile = (MODELS.parent.parent.parent / "firmware_profiles" / "data" / "linux-x86_64.toml").read_text()
-    (tmp_path / "small.toml").write_text(profile.replace("model_mb = 500", "model_mb = 0.001"))
+    (tmp_path / "small.toml").write_text(profile.replace("model_mb = 500", "model_mb = 0.006"))
     project = tiny_project(tmp_path, targets={"profiles": ["small.toml"]})
     code, _, err = godwit("convert", project, "--out", out)
     assert code == 3

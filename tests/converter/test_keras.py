@@ -15,7 +15,7 @@ import pytest
 from converter.exporting import Session
 from converter.formats import base
 from converter.processes import Processes
-from converter.protocol import Export, Exported
+from converter.protocol import Declined, Export, Exported, Failed
 from converter.recipes import RECIPES
 from firmware_profiles.errors import InputError
 
@@ -77,6 +77,33 @@ def _answers(file: Path, x: Any) -> Any:
         interpreter.invoke()
         answers.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
     return np.concatenate(answers)
+
+
+def test_an_rnn_has_a_batch_of_1_and_a_converter_that_crashes_is_one_failure(
+    tmp_path: Path, processes: Processes
+) -> None:
+    maker = (
+        "import sys, keras; layers = keras.layers;"
+        "keras.Sequential([layers.Input((10, 4)), layers.LSTM(8), layers.Dense(3)]).save(sys.argv[1])"
+    )
+    source = tmp_path / "lstm.h5"
+    subprocess.run([sys.executable, "-c", maker, str(source)], check=True, capture_output=True)
+    np.savez(tmp_path / "calibration.npz", t0=np.zeros((4, 10, 4), np.float32))
+    session = Session(processes, source, "h5")
+    session.describe()
+
+    def export(recipe: Any) -> Any:
+        return session.export(Export(recipe, [1, 10, 4], str(tmp_path / "calibration.npz"), str(tmp_path / "out")))
+
+    crashed = export("tflite-int8")  # the converter of TensorFlow 2.21 segfaults on it
+    assert isinstance(crashed, Failed)
+    assert "the exporting process died of SIGSEGV" in crashed.reason
+    reply = export("tflite-float32")
+    assert isinstance(reply, Exported), reply
+    assert reply.inputs[0].shape == [1, 10, 4]
+    declined = export("onnx-float32")
+    assert isinstance(declined, Declined)
+    assert declined.reason.startswith("ONNX has no operator TensorListReserve")
 
 
 @pytest.mark.parametrize("source_format", FORMATS)
