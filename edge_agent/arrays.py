@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,11 +20,11 @@ def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
         UnavailableError: the disk refuses.
     """
     try:
-        with atomic.writer(path) as stream:
-            np.savez(stream, **arrays)
-    except (OSError, ValueError) as error:  # zipfile trips over its own end after the disk refused: a ValueError
-        refused = error if isinstance(error, OSError) else error.__context__
-        if not isinstance(refused, OSError):
-            raise
-        found = (refused.strerror or str(refused)).lower()
+        # numpy.savez leaves its archive open when the disk refuses, which complains on stderr later.
+        with atomic.writer(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
         raise UnavailableError(Problem(str(path), "room to write", found, "free some, or write elsewhere")) from None

@@ -32,6 +32,7 @@ def values(items: int = 50) -> Answers:
         ("top1", answers(4), lambda a: theirs.accuracy_score(a.targets, a.predicted)),
         ("top5", answers(9), lambda a: theirs.top_k_accuracy_score(a.targets, a.outputs, k=5)),
         ("f1", answers(4), lambda a: theirs.f1_score(a.targets, a.predicted, average="macro")),
+        ("f1", answers(4, items=2, seed=2), lambda a: theirs.f1_score(a.targets, a.predicted, average="macro")),
         ("auc", answers(2), lambda a: theirs.roc_auc_score(a.targets, a.outputs[:, 1] - a.outputs[:, 0])),
         ("mae", values(), lambda a: theirs.mean_absolute_error(a.targets, a.outputs)),
         ("rmse", values(), lambda a: theirs.root_mean_squared_error(a.targets, a.outputs)),

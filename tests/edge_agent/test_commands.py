@@ -220,3 +220,15 @@ def test_compare_wants_a_runtime_and_a_delegate(bundle: Path) -> None:
 def test_the_targets_lie_beside_the_outputs(bundle: Path, data: Path, tmp_path: Path) -> None:
     agent("evaluate", bundle, "--data", data, "--runs", "0", "--outputs", tmp_path / "o.npz", check=True)
     np.testing.assert_array_equal(np.load(tmp_path / "o.npz")["targets"], np.load(data)["y"])
+
+
+def test_a_disk_that_refuses_the_outputs_is_one_line(bundle: Path, data: Path, tmp_path: Path) -> None:
+    target = tmp_path / "t.npz"
+    tensors = [sys.executable, "-m", "edge_agent", "tensors", dump(tmp_path, model()), "--data", data, "--out", target]
+    command = ["bash", "-c", 'ulimit -f 1 && exec "$@"', "bash", *map(str, tensors)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, done.stderr
+    assert (
+        done.stderr == f"error: {target}: expected room to write, found file too large; free some, or write elsewhere\n"
+    )
+    assert not target.exists()
