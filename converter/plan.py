@@ -19,9 +19,6 @@ _PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "tflite": "tflit
 _SHARE = {"float32": 1.0, "float16": 1 / 2, "int8": 1 / 4, "int16": 1 / 4}
 """Of the size of a float32 model: int16 is that of activations, and its weights are int8."""
 
-_SHARE = {"float32": 1.0, "float16": 1 / 2, "int8": 1 / 4, "int16": 1 / 4}
-"""Of the size of a float32 model: int16 is that of activations, and its weights are int8."""
-
 _HOST_DELEGATES = ("xnnpack", "cpu", "none")
 
 
@@ -73,8 +70,6 @@ def make(project: Project, only: str | None) -> Plan:
     source = sources.find(project.path.parent, table.source, table.state, table.input_shape)
     if too_large := list(filter(None, (_too_large(profile, source, only) for profile in project.profiles))):
         raise InputError(*too_large)
-    if too_large := list(filter(None, (_too_large(profile, source, only) for profile in project.profiles))):
-        raise InputError(*too_large)
     targets = [_target(profile, source.format, only) for profile in project.profiles]
     wanted = [recipe for recipe in RECIPES if any(_asks(target, recipe) for target in targets)]
     return Plan(source, targets, wanted)
@@ -115,18 +110,6 @@ def describe(project: Project, plan: Plan) -> list[str]:
             *([f"  not here {_listed(map(str, target.runtimes_elsewhere))}"] if target.runtimes_elsewhere else []),
         ]
     return lines
-
-
-def _too_large(profile: Profile, source: Source, only: str | None) -> Problem | None:
-    """For a profile whose limit even the smallest recipe cannot reach."""
-    precisions = [BY_NAME[name].precision for name in profile.recipes if only in (None, name)]
-    least_bytes = source.weight_bytes() * min((_SHARE.get(each, 1 / 8) for each in precisions), default=0)
-    limit_bytes = profile.limits.model_mb * (1 << 20)
-    if least_bytes <= limit_bytes:
-        return None
-    expected = f"a model that fits into {profile.limits.model_mb:g} MB on {profile.name}"
-    found = f"{source.weight_bytes() / (1 << 20):,.0f} MB, at least {least_bytes / (1 << 20):,.0f} MB after conversion"
-    return Problem(str(source.path), expected, found, "choose a smaller model, or leave this profile out")
 
 
 def _too_large(profile: Profile, source: Source, only: str | None) -> Problem | None:
