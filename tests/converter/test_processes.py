@@ -55,7 +55,7 @@ def test_what_takes_too_much_memory_is_stopped_with_its_children(tmp_path: Path)
 def test_a_session_that_takes_too_much_memory_says_so(tmp_path: Path) -> None:
     with Processes(tmp_path, memory_bytes=20 << 20) as processes, pytest.raises(InputError) as caught:
         Session(processes, MODELS / "tiny-float32.onnx", "onnx").describe()
-    assert "the loader was stopped at 0.0 GB of memory" in str(caught.value)
+    assert "the loader was stopped at 0." in str(caught.value)  # what it had already taken varies
 
 
 def test_temporary_files_of_children_lie_in_the_folder_given(tmp_path: Path) -> None:
