@@ -91,7 +91,9 @@ def _install(folder: Path, wanted: list[str], constraints: str) -> None:
     python, file = _python_of(folder), f"constraints/{constraints}.txt"
     major, minor = _version(python)
     _say(f"{folder.relative_to(_ROOT)}: Python {major}.{minor}, versions from {file}")
-    _run([str(_UV), "pip", "install", "--quiet", "--python", python, "--constraints", file, *wanted])
+    # Exact: what an earlier version wanted goes away, as on a new machine.
+    exact = ["--exact", "uv>=0.7", "pip"] if folder == _MAIN else ["--exact"]
+    _run([str(_UV), "pip", "install", "--quiet", "--python", python, "--constraints", file, *exact, *wanted])
 
 
 def _python_of(folder: Path) -> str:

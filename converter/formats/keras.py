@@ -19,6 +19,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from converter.formats.base import ElsewhereError, damaged, not_numbers
 from converter.formats.onnx import write_onnx
+from converter.formats.without_optimizer import without_optimizer
 from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
@@ -148,7 +149,8 @@ def _older_keras(path: Path) -> str:
 
 def _load_saved_model(path: Path) -> TensorFlowModel:
     try:
-        model = tf.saved_model.load(str(path))
+        with without_optimizer(path) as plain:
+            model = tf.saved_model.load(str(plain))
     except Exception as error:  # noqa: BLE001  # TensorFlow raises whatever it meets
         raise damaged(path, "SavedModel", error) from None
     if _SIGNATURE not in model.signatures:

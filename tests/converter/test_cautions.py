@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -83,9 +84,11 @@ def kill_child(parent: subprocess.Popen[str], *words: bytes) -> None:
     while parent.poll() is None:
         tasks = Path(f"/proc/{parent.pid}/task").glob("*/children")
         for child in [pid for task in tasks for pid in task.read_text().split()]:
-            if all(word in Path(f"/proc/{child}/cmdline").read_bytes() for word in words):
-                os.kill(int(child), signal.SIGKILL)
-                return
+            with contextlib.suppress(OSError):  # it has just ended
+                line = Path(f"/proc/{child}/cmdline").read_bytes()
+                if all(word in line for word in words):
+                    os.kill(int(child), signal.SIGKILL)
+                    return
         time.sleep(0.002)
     raise AssertionError("it was never started")
 
