@@ -19,6 +19,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from converter.formats.base import ElsewhereError, damaged, not_numbers
 from converter.formats.onnx import write_onnx
+from converter.formats.tflite import write_tflite
 from converter.formats.without_optimizer import without_optimizer
 from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
@@ -54,7 +55,7 @@ class TensorFlowModel:
         if self._frozen is None:
             self._frozen = self._freeze(request.shape)
         if request.recipe.startswith("tflite"):
-            Path(request.target).write_bytes(self._tflite(request))
+            write_tflite(self._tflite(request), request)
         else:
             write_onnx(self._onnx, request)
 

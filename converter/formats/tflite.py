@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,15 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converter.formats.base import NoRouteError, damaged, not_numbers
+from converter.passes import slim_tflite, whole_delegate
 from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Tensor
 from firmware_profiles.words import Precision
+
+_SHOWN_ITEMS = 64
+"""Calibration items on which a slim file must give the same bits."""
 
 
 def load(path: Path, source_format: SourceFormat) -> TfliteModel:
@@ -60,7 +65,7 @@ class TfliteModel:
         else:
             name, signature = next(iter(signatures.items()))
             content = to_int8(self._path, name, signature["inputs"][0], Path(request.calibration))
-        Path(request.target).write_bytes(content)
+        write_tflite(content, request)
 
     def _onnx(self, request: Export) -> None:
         import tf2onnx
@@ -70,6 +75,19 @@ class TfliteModel:
 
         model, _ = tf2onnx.convert.from_tflite(str(self._path), opset=OPSET)
         write_onnx(model, request)
+
+
+def write_tflite(content: bytes, request: Export) -> None:
+    """Write what a converter made: int8 so that XNNPACK takes all of it, and everything as small as it goes."""
+    if request.recipe == "tflite-int8":
+        content = whole_delegate.rewritten(content)
+    items = np.load(request.calibration)["t0"]
+    shown = items[np.linspace(0, len(items) - 1, min(len(items), _SHOWN_ITEMS)).round().astype(int)]
+    try:
+        content = slim_tflite.proven(content, shown)
+    except slim_tflite.DeclinedError as error:
+        print(f"{request.recipe} was not made smaller: {error}", file=sys.stderr)
+    Path(request.target).write_bytes(content)
 
 
 def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:
@@ -103,7 +121,7 @@ def _not_numbers(path: Path) -> list[str]:
             content = model.Buffers(tensor.Buffer()).DataAsNumpy()
             dtype = dtypes.get(tensor.Type())
             if dtype and isinstance(content, np.ndarray) and np.isnan(content.view(dtype)).any():
-                found.append(tensor.Name().decode())
+                found.append((tensor.Name() or b"without a name").decode())
     return found
 
 
