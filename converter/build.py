@@ -145,14 +145,14 @@ def _export(
         title=recipe.title,
         format=recipe.format,
         precision=recipe.precision,
-        activations=recipe.activations,
+        activations=recipe.symmetry,
         outcome="declined",
         reason=declined,
     )
     if declined:
         return candidate, None
     target = shop.folder / recipe.file
-    reply = routes.export(Export(recipe.name, fitted.shape, str(calibration), str(target)))
+    reply = routes.export(Export(recipe, fitted.shape, str(calibration), str(target)))
     if not isinstance(reply, Exported):
         outcome = type(reply).__name__.lower()
         return msgspec.structs.replace(candidate, outcome=outcome, reason=reply.reason), None

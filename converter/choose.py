@@ -15,6 +15,7 @@ import msgspec
 from converter import delegation
 from converter.candidate import RUNTIMES_OF_FORMAT, Candidate, Cost, Row
 from firmware_profiles.profile import Profile, RuntimeRow
+from firmware_profiles.words import Precision
 
 Optimise = Literal["latency", "size"]
 _MB = 1 << 20
@@ -129,7 +130,7 @@ def _rule_steps(profile: Profile, optimise: Optimise) -> list[_Step]:
     speed = _Step(
         lambda candidate: _acceleration_rank(first(candidate), candidate),
         lambda winner, loser: _slower_by_rule(first(loser), winner, loser),
-        lambda winner: f"{told(winner)} accelerates {winner.precision}",
+        lambda winner: f"{told(winner)} accelerates {_computed_in(winner)}",
     )
     rules = [order, speed, _SIZE, _MULTIPLY_ADDS]
     return rules if optimise == "latency" else [_SIZE, order, speed, _MULTIPLY_ADDS]
@@ -137,9 +138,15 @@ def _rule_steps(profile: Profile, optimise: Optimise) -> list[_Step]:
 
 def _acceleration_rank(row: RuntimeRow, candidate: Candidate) -> int:
     """Place in the row's list; what it does not accelerate comes after all that it does."""
-    if _wrong_symmetry(row, candidate) or candidate.precision not in row.accelerates:
+    if _wrong_symmetry(row, candidate) or _computed_in(candidate) not in row.accelerates:
         return len(row.accelerates)
-    return row.accelerates.index(candidate.precision)
+    return row.accelerates.index(_computed_in(candidate))
+
+
+def _computed_in(candidate: Candidate) -> Precision:
+    """Integer weights under float activations are made float again before they are multiplied."""
+    stored_small = candidate.precision in ("int8", "int4") and candidate.activations is None
+    return "float32" if stored_small else candidate.precision
 
 
 def _wrong_symmetry(row: RuntimeRow, candidate: Candidate) -> bool:
@@ -150,9 +157,9 @@ def _slower_by_rule(row: RuntimeRow, winner: Candidate, loser: Candidate) -> str
     where = f"{row.runtime}/{row.delegate}"
     if _wrong_symmetry(row, loser):
         return f"{where} accelerates {loser.precision} with symmetric activations only, these are asymmetric"
-    if loser.precision not in row.accelerates:
-        return f"{where} does not accelerate {loser.precision}"
-    return f"{where} accelerates {winner.precision} more than {loser.precision}"
+    if _computed_in(loser) not in row.accelerates:
+        return f"{where} does not accelerate {_computed_in(loser)}"
+    return f"{where} accelerates {_computed_in(winner)} more than {_computed_in(loser)}"
 
 
 _SIZE = _Step(

@@ -40,6 +40,6 @@ def unlisted_fallback(profile: Profile, candidate: Candidate) -> str:
 
 def _refuses(row: RuntimeRow, recipe: Recipe) -> str:
     """TensorRT refuses a zero point that is not 0 (NVIDIA, "Working with quantized types")."""
-    if row.delegate == "tensorrt" and recipe.activations == "asymmetric":
+    if row.delegate == "tensorrt" and recipe.symmetry == "asymmetric":
         return f"{row.runtime}/{row.delegate} takes symmetric activations only"
     return ""

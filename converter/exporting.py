@@ -28,7 +28,7 @@ class Session:
     def __init__(self, processes: Processes, source: Path, source_format: SourceFormat) -> None:
         self._processes = processes
         self._source = source
-        self._format = source_format
+        self.source_format = source_format
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process that writes it
         self._pending = b""
@@ -82,7 +82,7 @@ class Session:
         self._pending = b""
 
     def _start(self) -> subprocess.Popen[bytes]:
-        arguments = [sys.executable, "-m", "converter.session", str(self._source), self._format]
+        arguments = [sys.executable, "-m", "converter.session", str(self._source), self.source_format]
         return self._processes.start(arguments, subprocess.PIPE, self._log)
 
     def _read_line(self, time_limit_s: float) -> bytes:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from converter import delegation, routes, toolchain
+from converter import delegation, own_recipes, routes, toolchain
 from converter import source as sources
 from converter.candidate import Row
 from converter.project import Project
@@ -16,8 +16,8 @@ from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.profile import Profile, is_this_machine
 
 _PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "tflite": "tflite_runtime"}
-_SHARE = {"float32": 1.0, "float16": 1 / 2, "int8": 1 / 4, "int16": 1 / 4}
-"""Of the size of a float32 model: int16 is that of activations, and its weights are int8."""
+_SHARE = {"float32": 1.0, "float16": 1 / 2, "int8": 1 / 4, "int4": 1 / 8}
+"""Of the size of a float32 model."""
 
 _HOST_DELEGATES = ("xnnpack", "cpu", "none")
 
@@ -63,15 +63,18 @@ def make(project: Project, only: str | None) -> Plan:
     Raises:
         InputError: the source is of no known format, or the recipe is unknown.
     """
-    if only is not None and only not in BY_NAME:
-        step = did_you_mean(only, BY_NAME)
-        raise InputError(Problem("--recipe", "a known recipe", repr(only), step))
+    own = own_recipes.of(project.file.recipe)
+    catalogue = {recipe.name: recipe for recipe in (*RECIPES, *own)}
+    if problems := list(_unknown(project, catalogue, only)):
+        raise InputError(*problems)
     table = project.file.model
     source = sources.find(project.path.parent, table.source, table.state, table.input_shape)
-    if too_large := list(filter(None, (_too_large(profile, source, only) for profile in project.profiles))):
+    if too_large := list(
+        filter(None, (_too_large(profile, source, _asked(profile, catalogue, only)) for profile in project.profiles))
+    ):
         raise InputError(*too_large)
-    targets = [_target(profile, source.format, only) for profile in project.profiles]
-    wanted = [recipe for recipe in RECIPES if any(_asks(target, recipe) for target in targets)]
+    targets = [_target(profile, source.format, _asked(profile, catalogue, only)) for profile in project.profiles]
+    wanted = [recipe for recipe in catalogue.values() if any(_asks(target, recipe) for target in targets)]
     return Plan(source, targets, wanted)
 
 
@@ -112,10 +115,26 @@ def describe(project: Project, plan: Plan) -> list[str]:
     return lines
 
 
-def _too_large(profile: Profile, source: Source, only: str | None) -> Problem | None:
+def _unknown(project: Project, catalogue: dict[str, Recipe], only: str | None) -> Iterator[Problem]:
+    named = [("--recipe", only)] if only is not None else []
+    named += [(f"profile {profile.name}: recipes", name) for profile in project.profiles for name in profile.recipes]
+    for where, name in named:
+        if name not in catalogue:
+            yield Problem(where, "a known recipe", repr(name), did_you_mean(name, catalogue))
+
+
+def _asked(profile: Profile, catalogue: dict[str, Recipe], only: str | None) -> list[Recipe]:
+    """What the profile lists, then the project's own, or only the one that the user names."""
+    own = [recipe for name, recipe in catalogue.items() if name not in BY_NAME and recipe.format in profile.formats]
+    asked = [*(catalogue[name] for name in profile.recipes), *own]
+    if only is None:
+        return asked
+    return [recipe for recipe in (catalogue[only],) if recipe.format in profile.formats]
+
+
+def _too_large(profile: Profile, source: Source, asked: list[Recipe]) -> Problem | None:
     """For a profile whose limit even the smallest recipe cannot reach."""
-    precisions = [BY_NAME[name].precision for name in profile.recipes if only in (None, name)]
-    least_bytes = source.weight_bytes() * min((_SHARE.get(each, 1 / 8) for each in precisions), default=0)
+    least_bytes = source.weight_bytes() * min((_SHARE[recipe.weights] for recipe in asked), default=0)
     limit_bytes = profile.limits.model_mb * (1 << 20)
     if least_bytes <= limit_bytes:
         return None
@@ -131,8 +150,7 @@ def _toolchains(plan: Plan) -> Iterator[str]:
         yield f"toolchain  {name}{'' if name in ready else ', which is made first (some gigabytes)'}"
 
 
-def _target(profile: Profile, source_format: SourceFormat, only: str | None) -> Target:
-    asked = [BY_NAME[name] for name in profile.recipes if only in (None, name)]
+def _target(profile: Profile, source_format: SourceFormat, asked: list[Recipe]) -> Target:
     reasons = {
         recipe.name: decline(recipe, source_format, "float32") or delegation.cannot_take(profile, recipe)
         for recipe in asked

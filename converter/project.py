@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from converter import goal_metric
+from converter import goal_metric, own_recipes
+from converter.own_recipes import RecipeTable
 from converter.source import is_code
 from firmware_profiles import profile as profiles
 from firmware_profiles import schema
@@ -92,6 +93,7 @@ class ProjectFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     output: OutputSpec = OutputSpec()
     goal: GoalTable = GoalTable()
     golden: GoldenTable = GoldenTable()
+    recipe: list[RecipeTable] = []
 
 
 class Project(NamedTuple):
@@ -134,6 +136,7 @@ def load(path: Path, targets: Sequence[str] = (), max_drop_points: float | None 
         file = schema.convert(document, ProjectFile, str(path))
     except InputError as error:
         raise InputError(*error.problems, *problems) from None
+    problems += own_recipes.problems(file.recipe, str(path))
     problems += goal_metric.problems(file.goal.metric, file.model.task, f"{path}: goal.metric")
     if problems:
         raise InputError(*problems)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from converter.recipes import Recipe
 from firmware_profiles.manifest import Tensor
-from firmware_profiles.words import Precision, RecipeName
+from firmware_profiles.words import Precision
 
 
 class Port(msgspec.Struct, frozen=True):
@@ -33,10 +34,11 @@ class Export(msgspec.Struct, frozen=True):
 
     Attributes:
         shape: of the input with its batch, which is 1; every size fixed.
-        calibration: an .npz with `t0`, float32 [n, …] without the batch axis.
+        calibration: an .npz with `t0`, float32 [n, …] without the batch axis; empty where the recipe
+            is float32 and the source is of another format, which gives a float model to go on from.
     """
 
-    recipe: RecipeName
+    recipe: Recipe
     shape: list[int]
     calibration: str
     target: str

@@ -1,14 +1,25 @@
-"""The recipes as rows of data, and which source formats have a route to each."""
+"""The recipes as rows of data, and which of them is the yardstick of a source."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal
 
-from firmware_profiles.words import ModelFormat, Precision, RecipeName
+import msgspec
+from msgspec import Meta
+
+from firmware_profiles.words import Precision, RecipeName
 
 SourceFormat = Literal["keras", "h5", "savedmodel", "tflite", "onnx", "torch", "pt2"]
 """torch: the code of a network and its state dict; pt2: an exported PyTorch program."""
+RecipeFormat = Literal["tflite", "onnx"]
 Symmetry = Literal["asymmetric", "symmetric"]
+Weights = Literal["float32", "float16", "int8", "int4"]
+Activations = Literal["float", "dynamic", "int8", "uint8", "int16", "uint16"]
+"""dynamic: quantized while the model runs, by the range of that one input."""
+Granularity = Literal["channel", "tensor", "block"]
+"""What shares a scale of the weights: an output channel, all of them, or 32 values of a row."""
+Calibration = Literal["", "minmax", "percentile", "entropy", "mse"]
+"""How the ranges of static activations follow from the calibration data; empty where there are none."""
 
 MAX_CALIBRATION_ITEMS = 2000
 """Measured on ResNet8 (TFLite int8, min-max): which 100 to 1500 items are taken decides between 0.4
@@ -23,20 +34,53 @@ def calibration_items(values: int) -> int:
     return max(MIN_CALIBRATION_ITEMS, min(MAX_CALIBRATION_ITEMS, _CALIBRATION_BYTES // (4 * values)))
 
 
-class Recipe(NamedTuple):
-    """One way to export a model.
+class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Layers that a recipe treats in another way.
 
     Attributes:
-        precision: of the weights; float32 inputs and outputs are kept by every recipe.
-        activations: symmetry of quantized activations; None where they stay float.
-        title: for people.
+        layers: a regular expression, searched in the name of the layer's output.
+        recipe: the one of the same format that applies to them; "…-float32" leaves them as they are.
+    """
+
+    layers: Annotated[str, Meta(min_length=1, max_length=500)]
+    recipe: RecipeName
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """One way to export a model; float32 inputs and outputs are kept by every one.
+
+    Attributes:
+        title: for people; weights are per channel where it says nothing else.
+        symmetric: zero points of static activations are 0.
+        scopes: a later one wins.
     """
 
     name: RecipeName
-    format: ModelFormat
-    precision: Precision
-    activations: Symmetry | None
+    format: RecipeFormat
     title: str
+    weights: Weights = "float32"
+    activations: Activations = "float"
+    granularity: Granularity = "channel"
+    calibration: Calibration = ""
+    symmetric: bool = False
+    scopes: tuple[Scope, ...] = ()
+
+    @property
+    def precision(self) -> Precision:
+        """The one word for it that profiles and manifests know."""
+        return "int16" if self.activations in ("int16", "uint16") else self.weights
+
+    @property
+    def static(self) -> bool:
+        """Activations are quantized by ranges found beforehand."""
+        return bool(self.calibration)
+
+    @property
+    def symmetry(self) -> Symmetry | None:
+        """Of static activations; None where they stay float."""
+        if not self.static:
+            return None
+        return "symmetric" if self.symmetric else "asymmetric"
 
     @property
     def file(self) -> str:
@@ -45,20 +89,60 @@ class Recipe(NamedTuple):
 
 
 RECIPES: tuple[Recipe, ...] = (
-    Recipe("tflite-float32", "tflite", "float32", None, "TFLite, float32"),
-    Recipe("tflite-float16", "tflite", "float16", None, "TFLite, float16 weights"),
-    Recipe("tflite-int8", "tflite", "int8", "asymmetric", "TFLite, static int8, per channel"),
-    Recipe("onnx-float32", "onnx", "float32", None, "ONNX, float32"),
-    Recipe("onnx-int8", "onnx", "int8", "asymmetric", "ONNX, static int8 QDQ, uint8 activations, per channel"),
+    Recipe("tflite-float32", "tflite", "TFLite, float32"),
+    Recipe("tflite-float16", "tflite", "TFLite, float16 weights", "float16"),
+    Recipe("tflite-int8", "tflite", "TFLite, static int8", "int8", "int8", calibration="minmax"),
+    Recipe(
+        "tflite-int8-percentile",
+        "tflite",
+        "TFLite, static int8, ranges by percentile",
+        "int8",
+        "int8",
+        calibration="percentile",
+    ),
+    Recipe(
+        "tflite-int8-entropy", "tflite", "TFLite, static int8, ranges by entropy", "int8", "int8", calibration="entropy"
+    ),
+    Recipe(
+        "tflite-int8-mse", "tflite", "TFLite, static int8, ranges by squared error", "int8", "int8", calibration="mse"
+    ),
+    Recipe(
+        "tflite-int8-tensor", "tflite", "TFLite, static int8, weights per tensor", "int8", "int8", "tensor", "minmax"
+    ),
+    Recipe("tflite-int8-dynamic", "tflite", "TFLite, int8 weights, activations as they come", "int8", "dynamic"),
+    Recipe("tflite-int8-weights", "tflite", "TFLite, int8 weights, computed in float", "int8"),
+    Recipe(
+        "tflite-int16x8",
+        "tflite",
+        "TFLite, int16 activations, int8 weights",
+        "int8",
+        "int16",
+        calibration="minmax",
+        symmetric=True,
+    ),
+    Recipe("tflite-int4-weights", "tflite", "TFLite, int4 weights, computed in float", "int4"),
+    Recipe("onnx-float32", "onnx", "ONNX, float32"),
+    Recipe(
+        "onnx-int8",
+        "onnx",
+        "ONNX, static int8 QDQ, uint8 activations, ranges by percentile",
+        "int8",
+        "uint8",
+        calibration="percentile",
+    ),
 )
 
 BY_NAME: dict[str, Recipe] = {recipe.name: recipe for recipe in RECIPES}
 
 
+def as_it_came(source: SourceFormat) -> RecipeFormat:
+    """The format in which a source's own answers are the yardstick."""
+    return "onnx" if source in ("onnx", "torch", "pt2") else "tflite"
+
+
 def reference(source: SourceFormat, precision: Precision) -> Recipe:
     """The recipe whose answers are the yardstick: the model as it came, in its own format family."""
-    family = "onnx" if source in ("onnx", "torch", "pt2") else "tflite"
-    return BY_NAME[f"{family}-{precision}"]
+    return BY_NAME[f"{as_it_came(source)}-{precision}"]
 
 
 def decline(recipe: Recipe, source: SourceFormat, precision: Precision) -> str:

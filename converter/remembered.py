@@ -8,7 +8,6 @@ from pathlib import Path
 from converter import cache, contents, tools
 from converter.cache import Cache
 from converter.protocol import REPLY, Declined, Description, Export, Exported, Failed, encode
-from converter.recipes import BY_NAME
 from converter.routes import Routes
 from converter.source import Source
 
@@ -47,9 +46,7 @@ class RememberedRoutes:
 
     def export(self, request: Export) -> Exported | Declined | Failed:
         """See `Routes.export`."""
-        key = cache.key(
-            "export", self._basis, repr(BY_NAME[request.recipe]), request.shape, _hash(Path(request.calibration))
-        )
+        key = cache.key("export", self._basis, request.recipe, request.shape, _hash(Path(request.calibration)))
         if entry := self._cache.get(key):
             reply = REPLY.decode((entry / _REPLY).read_bytes())
             assert isinstance(reply, Exported | Declined)

@@ -19,10 +19,9 @@ from converter.exporting import Session
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.protocol import Declined, Description, Export, Exported, Failed, Rejected
-from converter.recipes import BY_NAME, Recipe, SourceFormat
+from converter.recipes import BY_NAME, Recipe, RecipeFormat, SourceFormat
 from converter.source import Source
 from firmware_profiles.errors import GodwitError, InputError, Problem
-from firmware_profiles.words import ModelFormat
 
 BRING_LIMIT_S = 900.0
 
@@ -43,7 +42,7 @@ class Route(NamedTuple):
 KERAS_2 = Route("tf-keras", "keras2", "savedmodel")
 _TORCH_TO_ONNX = Route("torch", "torch_onnx", "onnx")
 _TORCH_TO_TFLITE = Route("litert-torch", "torch_tflite", "tflite")
-THROUGH: dict[tuple[SourceFormat, ModelFormat], Route] = {
+THROUGH: dict[tuple[SourceFormat, RecipeFormat], Route] = {
     ("onnx", "tflite"): Route("onnx2tf", "onnx2tf", "savedmodel"),
     ("torch", "onnx"): _TORCH_TO_ONNX,
     ("torch", "tflite"): _TORCH_TO_TFLITE,
@@ -72,6 +71,7 @@ class Routes:
         self._source = source
         self._own = None if source.format in _TORCH else Session(processes, source.path, source.format)
         self._brought: dict[Route, Session | Declined | Failed] = {}
+        self._ready: dict[RecipeFormat, Session | Declined | Failed] = {}
 
     def describe(self) -> Description:
         """Load the model and say what it is.
@@ -90,16 +90,28 @@ class Routes:
 
     def export(self, request: Export) -> Exported | Declined | Failed:
         """Export once, through a toolchain if that is the way."""
-        route = THROUGH.get((self._source.format, BY_NAME[request.recipe].format))
-        session = self._session_after(route, request.shape) if route else self._own
-        assert session is not None
+        model_format = request.recipe.format
+        if model_format not in self._ready:
+            self._ready[model_format] = self._prepare(model_format, request.shape)
+        session = self._ready[model_format]
         return session.export(request) if isinstance(session, Session) else session
 
     def close(self) -> None:
         """End the processes."""
-        for session in (self._own, *self._brought.values()):
+        for session in (self._own, *self._brought.values(), *self._ready.values()):
             if isinstance(session, Session):
                 session.close()
+
+    def _prepare(self, model_format: RecipeFormat, shape: list[int]) -> Session | Declined | Failed:
+        """A session of a model in that format, which quantizes it: the source itself, or its float export."""
+        route = THROUGH.get((self._source.format, model_format))
+        session = self._session_after(route, shape) if route else self._own
+        assert session is not None
+        if not isinstance(session, Session) or session.source_format == model_format:
+            return session
+        target = self._folder / f"float.{model_format}"
+        reply = session.export(Export(BY_NAME[f"{model_format}-float32"], shape, "", str(target)))
+        return self._loaded(Session(self._processes, target, model_format)) if isinstance(reply, Exported) else reply
 
     def _describe_brought(self, route: Route) -> Description:
         """By a route without which nothing is known of the source."""
@@ -116,13 +128,19 @@ class Routes:
     def _session_after(self, route: Route, shape: list[int]) -> Session | Declined | Failed:
         if route not in self._brought:
             try:
-                session = self._brought[route] = self._bring(route, shape)
-                if isinstance(session, Session):
-                    self._described(session)
+                session = self._bring(route, shape)
             except GodwitError as error:
-                told = error.problems[0]
-                self._brought[route] = Failed(f"{told.where}: {told.found}; {told.next_step}")
+                session = _failed(error)
+            self._brought[route] = self._loaded(session) if isinstance(session, Session) else session
         return self._brought[route]
+
+    def _loaded(self, session: Session) -> Session | Failed:
+        try:
+            self._described(session)
+        except GodwitError as error:
+            session.close()
+            return _failed(error)
+        return session
 
     def _bring(self, route: Route, shape: list[int]) -> Session | Declined | Failed:
         """A session of the source in the route's format.
@@ -172,3 +190,8 @@ class Routes:
             if not link.is_symlink():
                 link.symlink_to(Path(str(package.__file__)).parent)
         return str(folder)
+
+
+def _failed(error: GodwitError) -> Failed:
+    told = error.problems[0]
+    return Failed(f"{told.where}: {told.found}; {told.next_step}")

@@ -17,7 +17,7 @@ from converter import macs
 from converter.formats import base
 from converter.protocol import REQUEST, Declined, Elsewhere, Export, Exported, Failed, Rejected, Reply, encode
 from converter.reasons import short
-from converter.recipes import BY_NAME, SourceFormat
+from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError
 
 
@@ -56,7 +56,7 @@ def _answer(model: base.SourceModel, request: Export) -> Reply:
 
 def _described(request: Export) -> Exported:
     target = Path(request.target)
-    if BY_NAME[request.recipe].format == "tflite":
+    if request.recipe.format == "tflite":
         from converter.formats import tflite
 
         inputs, outputs = tflite.tensors(target)

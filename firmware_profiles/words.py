@@ -10,16 +10,21 @@ RuntimeName = Literal["litert", "onnx", "tflite", "null"]
 """litert: ai-edge-litert; onnx: ONNX Runtime; tflite: tflite-runtime; null: no model, for trials."""
 
 DelegateName = Literal["xnnpack", "cpu", "gpu", "cuda", "tensorrt", "none"]
-Precision = Literal["float32", "float16", "int8"]
+Precision = Literal["float32", "float16", "int8", "int16", "int4"]
+"""int16: 16-bit activations over 8-bit weights; int4: weights of 4 bits."""
+
 ModelFormat = Literal["tflite", "onnx", "null"]
 Task = Literal["classification", "regression"]
 Architecture = Literal["x86_64", "aarch64", "armv7l"]
-RecipeName = Literal["tflite-float32", "tflite-float16", "tflite-int8", "onnx-float32", "onnx-int8"]
 
 # \Z and not $, which would let a line break follow.
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}\Z"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A model, profile, device or source: safe in a file name and as one level of an MQTT topic."""
+
+RECIPE_PATTERN = r"^(tflite|onnx)-[a-z0-9]+(-[a-z0-9]+)*\Z"
+RecipeName = Annotated[str, Meta(pattern=RECIPE_PATTERN, max_length=64)]
+"""The format, then what is done to weights and activations; a user's own recipe has a name of its own."""
 
 VERSION_PATTERN = r"^[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]{1,32})?\Z"
 Version = Annotated[str, Meta(pattern=VERSION_PATTERN)]

@@ -1,4 +1,4 @@
-"""Keras and SavedModel: loaded by TensorFlow, exported by its TFLite converter and by tf2onnx.
+"""Keras and SavedModel: loaded by TensorFlow, exported in float by its TFLite converter and by tf2onnx.
 
 The model is traced once, with batch 1 and its variables frozen, and every export starts from that:
 so the names and bytes of one export do not depend on which others were made before it.
@@ -7,7 +7,7 @@ so the names and bytes of one export do not depend on which others were made bef
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from converter.formats.base import ElsewhereError, damaged, not_numbers
 from converter.formats.onnx import write_onnx
-from converter.formats.tflite import write_tflite
 from converter.formats.without_optimizer import without_optimizer
 from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
@@ -54,8 +53,8 @@ class TensorFlowModel:
         """See `base.SourceModel`."""
         if self._frozen is None:
             self._frozen = self._freeze(request.shape)
-        if request.recipe.startswith("tflite"):
-            write_tflite(self._tflite(request), request)
+        if request.recipe.format == "tflite":
+            Path(request.target).write_bytes(self._tflite())
         else:
             write_onnx(self._onnx, request)
 
@@ -75,15 +74,8 @@ class TensorFlowModel:
         tf.saved_model.save(module, folder, signatures={_SIGNATURE: module.serve})
         return folder
 
-    def _tflite(self, request: Export) -> bytes:
+    def _tflite(self) -> bytes:
         converter = tf.lite.TFLiteConverter.from_saved_model(self._saved_model, signature_keys=[_SIGNATURE])
-        if request.recipe == "tflite-float16":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_types = [tf.float16]
-        elif request.recipe == "tflite-int8":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.representative_dataset = lambda: _items(request.calibration)
         content: bytes = converter.convert()
         return content
 
@@ -101,11 +93,6 @@ class TensorFlowModel:
             tensors_to_rename=dict(zip(inputs + outputs, own, strict=True)),
         )
         return model
-
-
-def _items(calibration: str) -> Iterator[list[Any]]:
-    for item in np.load(calibration)["t0"]:
-        yield [item[np.newaxis]]
 
 
 def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:

@@ -68,7 +68,7 @@ def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:
     if lacking := sorted({node.op_type for node in float_model.graph.node if not _known(node)}):
         raise NoRouteError(f"ONNX has no operator {', '.join(lacking)}; a TFLite recipe may")
     onnx.save(_with_shape(stable_names.applied(float_model), request.shape), target)
-    if request.recipe == "onnx-int8":
+    if request.recipe.weights != "float32":
         quantize(target, Path(request.calibration), target)
 
 

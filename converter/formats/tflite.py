@@ -1,8 +1,9 @@
-"""TFLite: passed through, quantized by ai-edge-quantizer, or turned into ONNX by tf2onnx."""
+"""TFLite: passed through, quantized by ai-edge-quantizer, or turned into float ONNX by tf2onnx."""
 
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converter.formats.base import NoRouteError, damaged, not_numbers
-from converter.passes import slim_tflite, whole_delegate
+from converter.passes import modern, slim_tflite, whole_delegate
+from converter.passes.quantize_tflite import TfliteQuantizer, UnchangedError
 from converter.protocol import Description, Export, Port
-from converter.recipes import SourceFormat
+from converter.recipes import Recipe, SourceFormat
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Tensor
 from firmware_profiles.words import Precision
 
-_SHOWN_ITEMS = 64
+_SHOWN_ITEMS = 16
 """Calibration items on which a slim file must give the same bits."""
 
 
@@ -47,25 +49,26 @@ class TfliteModel:
 
     def export(self, request: Export) -> None:
         """See `base.SourceModel`."""
-        if request.recipe == f"tflite-{_precision(self._interpreter)}":
-            Path(request.target).write_bytes(self._path.read_bytes())
-        elif request.recipe.startswith("tflite"):
-            self._quantize(request)
-        else:
+        if request.recipe.format == "onnx":
             self._onnx(request)
-
-    def _quantize(self, request: Export) -> None:
-        from converter.passes.quantize_tflite import to_float16, to_int8
-
-        signatures = self._interpreter.get_signature_list()
-        if not signatures:
-            raise NoRouteError("ai-edge-quantizer needs a signature, and the file has none")
-        if request.recipe == "tflite-float16":
-            content = to_float16(self._path)
+            return
+        if _precision(self._interpreter) != "float32":
+            Path(request.target).write_bytes(self._path.read_bytes())
+            return
+        items = np.load(request.calibration)["t0"]
+        if request.recipe.weights == "float32":
+            content = self._path.read_bytes()
         else:
-            name, signature = next(iter(signatures.items()))
-            content = to_int8(self._path, name, signature["inputs"][0], Path(request.calibration))
-        write_tflite(content, request)
+            try:
+                content = self._quantizer.quantized(request.recipe, request.calibration, items)
+            except UnchangedError as error:
+                raise NoRouteError(str(error)) from None
+            content = whole_delegate.rewritten(content)
+        Path(request.target).write_bytes(_slim(content, request.recipe, items))
+
+    @cached_property
+    def _quantizer(self) -> TfliteQuantizer:
+        return TfliteQuantizer(modern.modernised(self._path.read_bytes()))
 
     def _onnx(self, request: Export) -> None:
         import tf2onnx
@@ -77,17 +80,13 @@ class TfliteModel:
         write_onnx(model, request)
 
 
-def write_tflite(content: bytes, request: Export) -> None:
-    """Write what a converter made: int8 so that XNNPACK takes all of it, and everything as small as it goes."""
-    if request.recipe == "tflite-int8":
-        content = whole_delegate.rewritten(content)
-    items = np.load(request.calibration)["t0"]
+def _slim(content: bytes, recipe: Recipe, items: Any) -> bytes:
     shown = items[np.linspace(0, len(items) - 1, min(len(items), _SHOWN_ITEMS)).round().astype(int)]
     try:
-        content = slim_tflite.proven(content, shown)
+        return slim_tflite.proven(content, shown)
     except slim_tflite.DeclinedError as error:
-        print(f"{request.recipe} was not made smaller: {error}", file=sys.stderr)
-    Path(request.target).write_bytes(content)
+        print(f"{recipe.name} was not made smaller: {error}", file=sys.stderr)
+        return content
 
 
 def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:

@@ -127,7 +127,7 @@ def test_declarations_that_contradict_the_model(tmp_path: Path, godwit: Godwit) 
 def test_unknown_profile_and_recipe(tmp_path: Path, godwit: Godwit) -> None:
     project = tiny_project(tmp_path)
     assert "did you mean 'raspberry-pi-5'?" in refused(godwit, project, "--target", "rasberry-pi-5")[0]
-    assert "did you mean 'onnx-int8'?" in refused(godwit, project, "--recipe", "onnx-int4")[0]
+    assert "did you mean 'onnx-int8'?" in refused(godwit, project, "--recipe", "onnx-imt8")[0]
 
 
 def test_too_few_items_for_golden_inputs(tmp_path: Path, godwit: Godwit) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from converter.candidate import Candidate, Cost, Row
 from converter.choose import choose
 from converter.compare import Comparison
-from converter.recipes import RECIPES
+from converter.recipes import BY_NAME
 from firmware_profiles import profile as profiles
 from firmware_profiles.profile import Profile
 
@@ -42,7 +42,7 @@ def candidates(drop: float = 0.0, **p50_ms: float) -> list[Candidate]:
     """One of every recipe; sizes as real ones relate."""
     sizes = {"tflite-float32": 320, "tflite-float16": 170, "tflite-int8": 98, "onnx-float32": 322, "onnx-int8": 115}
     made = []
-    for recipe in RECIPES:
+    for recipe in map(BY_NAME.__getitem__, sizes):
         row = LITERT if recipe.format == "tflite" else ORT
         made.append(
             Candidate(
@@ -50,7 +50,7 @@ def candidates(drop: float = 0.0, **p50_ms: float) -> list[Candidate]:
                 title=recipe.title,
                 format=recipe.format,
                 precision=recipe.precision,
-                activations=recipe.activations,
+                activations=recipe.symmetry,
                 outcome="measured",
                 size_bytes=sizes[recipe.name] * 1000,
                 multiply_adds=1000,
@@ -144,7 +144,7 @@ def test_exactly_the_goal_passes() -> None:
 def test_nothing_that_meets_the_goal_means_no_winner() -> None:
     verdicts = choose(X86, candidates(drop=1.5), 1.0, "latency", measured=True)
     assert not any(verdict.chosen for verdict in verdicts)
-    assert len(verdicts) == len(RECIPES)
+    assert len(verdicts) == 5
 
 
 @given(
@@ -162,7 +162,7 @@ def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
         for each, drop, time in zip(candidates(), drops, times_ms, strict=True)
     ]
     verdicts = choose(X86, those, 1.0, "latency", measured=measured)
-    assert sorted(verdict.recipe for verdict in verdicts) == sorted(recipe.name for recipe in RECIPES)
+    assert sorted(verdict.recipe for verdict in verdicts) == sorted(each.recipe for each in candidates())
     assert all(verdict.reason for verdict in verdicts)
     assert sum(verdict.chosen for verdict in verdicts) <= 1
     by_name = {each.recipe: each for each in those}

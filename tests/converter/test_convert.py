@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from converter.report import Report
 from firmware_profiles import bundle as bundles
+from firmware_profiles import profile as profiles
 from firmware_profiles.bundle import Bundle
 from tests.converter.conftest import MODELS, TINY_MULTIPLY_ADDS, Godwit, alive, images, report, tiny_project, wait_for
 
@@ -39,7 +40,8 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def test_every_recipe_is_measured_and_every_profile_gets_a_bundle(converted: Report) -> None:
     assert {each.recipe: each.outcome for each in converted.candidates} == dict.fromkeys(
-        ["tflite-float32", "tflite-float16", "tflite-int8", "onnx-float32", "onnx-int8"], "measured"
+        ["tflite-float32", "tflite-float16", "tflite-int8", "tflite-int8-dynamic", "onnx-float32", "onnx-int8"],
+        "measured",
     )
     sizes = {each.recipe: each.size_bytes for each in converted.candidates}
     assert sizes["tflite-int8"] < sizes["tflite-float16"] < sizes["tflite-float32"]
@@ -63,7 +65,8 @@ def test_only_runtimes_that_ran_here_are_claimed_and_the_others_are_named(conver
 
 
 def test_the_golden_vectors_are_varied_and_none_is_the_users(converted: Report) -> None:
-    with Bundle(bundle_of(converted, "linux-x86_64")) as bundle:
+    # In float: of this small model most synthetic inputs of another class are too close to call in int8.
+    with Bundle(bundle_of(converted, "jetson-orin-nano")) as bundle:
         arrays = np.load(io.BytesIO(bundle.read("golden.npz")))
         assert bundle.manifest.models[0].golden == "golden.npz"
     assert arrays["x"].shape == (16, 6, 6)
@@ -170,7 +173,7 @@ def test_a_quantized_source_is_passed_through(tmp_path: Path, godwit: Godwit) ->
     with Bundle(Path(result.profiles[0].bundle)) as bundle:
         assert bundle.read("models/tiny.tflite") == source.read_bytes()
     reasons = {each.recipe: each.reason for each in result.candidates if each.outcome == "declined"}
-    assert len(reasons) == 4
+    assert len(reasons) == len(profiles.load("linux-x86_64").recipes) - 1
     assert set(reasons.values()) == {"the source is int8 already, so it is only passed through"}
 
 

@@ -14,6 +14,7 @@ import pytest
 from converter.exporting import Session
 from converter.processes import Processes
 from converter.protocol import Export, Exported, Failed
+from converter.recipes import BY_NAME
 from firmware_profiles.errors import InputError
 from tests.converter.conftest import MODELS, alive, wait_for
 
@@ -67,7 +68,7 @@ def test_temporary_files_of_children_lie_in_the_folder_given(tmp_path: Path) -> 
 def test_a_session_that_dies_is_one_failure_and_the_next_export_works(tmp_path: Path) -> None:
     np.savez(tmp_path / "calibration.npz", t0=np.zeros((4, 6, 6, 1), np.float32))
     target = tmp_path / "out.onnx"
-    request = Export("onnx-float32", [1, 6, 6, 1], str(tmp_path / "calibration.npz"), str(target))
+    request = Export(BY_NAME["onnx-float32"], [1, 6, 6, 1], str(tmp_path / "calibration.npz"), str(target))
     with Processes(tmp_path) as processes:
         session = Session(processes, MODELS / "tiny-float32.onnx", "onnx")
         session.describe()

@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.protocol import Declined, Export, Exported, Failed
+from converter.recipes import BY_NAME
 from converter.routes import Routes
 from converter.source import find
 from tests.converter.conftest import DATA, MODELS
@@ -35,7 +36,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def export(routes: Routes, recipe: str, shape: list[int], folder: Path) -> Exported | Declined | Failed:
     """To `folder/out`, calibrated with noise."""
     np.savez(folder / "calibration.npz", t0=np.random.default_rng(0).random((8, *shape[1:]), np.float32))
-    request: Any = Export(recipe, shape, str(folder / "calibration.npz"), str(folder / "out"))  # type: ignore[arg-type]
+    request: Any = Export(BY_NAME[recipe], shape, str(folder / "calibration.npz"), str(folder / "out"))
     return routes.export(request)
 
 
