@@ -141,6 +141,7 @@ def _export(
     shop: Workshop, routes: RememberedRoutes, fitted: Fitted, recipe: Recipe, declined: str, calibration: Path
 ) -> tuple[Candidate, Draft | None]:
     candidate = Candidate(
+        key=recipe.name,
         recipe=recipe.name,
         title=recipe.title,
         format=recipe.format,
@@ -201,7 +202,7 @@ def _judge(shop: Workshop, reference: Evaluated) -> Judge:
 def _reference(candidate: Candidate, future: Future[Evaluated] | None) -> Evaluated:
     if future is None:
         step = "see the message, or bring the model in another format"
-        raise GodwitError(Problem(candidate.recipe, "the model as it came, to compare with", candidate.reason, step))
+        raise GodwitError(Problem(candidate.key, "the model as it came, to compare with", candidate.reason, step))
     return future.result()
 
 

@@ -75,6 +75,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the report.
 
     Attributes:
+        key: names it in one conversion: the recipe.
         outcome: measured; declined: there is no route, which is no fault; failed: a tool failed.
         reason: why it was declined or failed.
         activations: symmetry of quantized activations; None where they stay float.
@@ -89,6 +90,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         costs: on the machine that converts, one entry a runtime; empty where the goal was missed.
     """
 
+    key: str
     recipe: RecipeName
     title: str
     format: ModelFormat

@@ -25,10 +25,11 @@ class Verdict(msgspec.Struct, frozen=True):
     """One candidate's place for one profile.
 
     Attributes:
+        key: of the candidate.
         reason: why it was chosen, or in one phrase why it was not.
     """
 
-    recipe: str
+    key: str
     chosen: bool
     reason: str
 
@@ -53,10 +54,10 @@ def choose(
     fit = [each for each, fault in faults if not fault]
     steps = _measured_steps(profile, optimise) if measured else _rule_steps(profile, optimise)
     fit.sort(key=lambda each: [step.key(each) for step in steps])
-    verdicts = [Verdict(each.recipe, False, _why_lost(fit[0], each, steps)) for each in fit[1:]]
+    verdicts = [Verdict(each.key, False, _why_lost(fit[0], each, steps)) for each in fit[1:]]
     if fit:
-        verdicts.insert(0, Verdict(fit[0].recipe, True, _why_won(fit, steps)))
-    return verdicts + [Verdict(each.recipe, False, fault) for each, fault in faults if fault]
+        verdicts.insert(0, Verdict(fit[0].key, True, _why_won(fit, steps)))
+    return verdicts + [Verdict(each.key, False, fault) for each, fault in faults if fault]
 
 
 def rows_for(profile: Profile, candidate: Candidate) -> list[RuntimeRow]:

@@ -47,7 +47,7 @@ def deliver(
     """Prove the chosen candidate on the profile's runtimes and write its bundle, or say why there is none."""
     if not verdicts or not verdicts[0].chosen:
         return _without(profile, verdicts, measured_here, "no candidate meets the goal and the profile's limits")
-    winner = next(each for each in built if each.candidate.recipe == verdicts[0].recipe)
+    winner = next(each for each in built if each.candidate.key == verdicts[0].key)
     assert winner.candidate.told is not None
     places = choose.places(profile, winner.candidate)
     proven = [prover.prove(winner, row) for row in places]
@@ -63,7 +63,7 @@ def deliver(
         profile=profile.name,
         title=profile.title,
         measured_here=measured_here,
-        chosen=winner.candidate.recipe,
+        chosen=winner.candidate.key,
         verdicts=verdicts,
         cost=winner.candidate.cost_on(places) or next(iter(winner.candidate.costs), None),
         caution=compare.caution(winner.candidate.told, shop.project.file.goal.max_drop_points),

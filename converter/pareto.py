@@ -10,16 +10,14 @@ _Point = tuple[float, float, int]
 
 
 def front(candidates: Sequence[Candidate]) -> list[str]:
-    """Recipes of the candidates on the front, as they are listed; who has no latency takes no part.
+    """Keys of the candidates on the front, as they are listed; who has no latency takes no part.
 
     A candidate is off the front if another is as good in all three and better in one. Accuracy is what
     is lost on the items that the choice was made on, latency the ratio to float on the first runtime that
     was measured, size that of the model file.
     """
-    points = {each.recipe: point for each in candidates if (point := _point(each))}
-    return [
-        recipe for recipe, point in points.items() if not any(_dominates(other, point) for other in points.values())
-    ]
+    points = {each.key: point for each in candidates if (point := _point(each))}
+    return [key for key, point in points.items() if not any(_dominates(other, point) for other in points.values())]
 
 
 def _point(candidate: Candidate) -> _Point | None:

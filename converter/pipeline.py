@@ -120,7 +120,7 @@ def _with_costs(shop: Workshop, planned: Plan, built: Sequence[Built]) -> list[B
         if not is_good:
             costed.append(each)
             continue
-        shop.progress(f"measuring {each.candidate.recipe}")
+        shop.progress(f"measuring {each.candidate.key}")
         costed.append(build.with_cost(shop, built[0], each, _rows_to_measure(planned.targets, each)))
     return costed
 
@@ -160,7 +160,7 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, b
         items=len(judging.reference.targets),
         split=judging.split is not None,
         warnings=shop.progress.warnings,
-        reference=built[0].candidate.recipe,
+        reference=built[0].candidate.key,
         candidates=[each.candidate for each in built],
         front=pareto.front([each.candidate for each in built]),
         profiles=profiles,

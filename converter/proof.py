@@ -59,14 +59,14 @@ class Prover:
 
     def vectors(self, built: Built) -> Vectors:
         """The candidate's golden vectors, answered by the runtime that its accuracy was measured on."""
-        recipe = built.candidate.recipe
-        if recipe not in self._vectors:
-            self._vectors[recipe] = self._make(built)
-        return self._vectors[recipe]
+        key = built.candidate.key
+        if key not in self._vectors:
+            self._vectors[key] = self._make(built)
+        return self._vectors[key]
 
     def prove(self, built: Built, row: Row) -> Proven:
         """Run the self-test of the candidate on `row`."""
-        key = (built.candidate.recipe, row)
+        key = (built.candidate.key, row)
         if key not in self._proven:
             self._proven[key] = self._selftest(built, row)
         return self._proven[key]
@@ -89,7 +89,7 @@ class Prover:
         """The model's outputs for the pool, on one runtime."""
         assert built.draft is not None
         folder = self._shop.folder
-        inputs, answers = folder / "pool.npz", folder / f"{built.candidate.recipe}.answers.npz"
+        inputs, answers = folder / "pool.npz", built.draft.bundle.with_suffix(".answers.npz")
         np.savez(inputs, x=self._pool)
         self._shop.agent.evaluate(built.draft.bundle, row, data=inputs, outputs=answers)
         with np.load(answers) as arrays:
@@ -113,7 +113,7 @@ class Prover:
         claim = RuntimeClaim(row.runtime, row.delegate, "0", vectors.tolerance)
         entry = pack.entry(self._entry, built.candidate, built.draft.model, [claim], pack.GOLDEN)
         members = {entry.file: built.draft.model.file.read_bytes(), pack.GOLDEN: vectors.content}
-        bundle = shop.folder / f"{built.candidate.recipe}-{row.runtime}-{row.delegate}.proof.godwit"
+        bundle = built.draft.bundle.with_suffix(f".{row.runtime}-{row.delegate}.proof.godwit")
         pack.write(bundle, shop.project, shop.project.profiles[0], entry, members)
         try:
             version = shop.agent.selftest(bundle, row).runtime.version

@@ -10,7 +10,7 @@ from converter.candidate import Candidate, Cost
 from converter.choose import Verdict
 from firmware_profiles.evaluation import Machine
 from firmware_profiles.manifest import RuntimeClaim
-from firmware_profiles.words import DelegateName, RecipeName, RuntimeName
+from firmware_profiles.words import DelegateName, RuntimeName
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         measured_here: this machine is such a device, so measured figures decided; otherwise the
             profile's rules did, and latencies are not the device's.
-        chosen: recipe of the bundle; None where nothing met the goal.
+        chosen: key of the candidate in the bundle; None where nothing met the goal.
         verdicts: on every candidate, the chosen one first.
         cost: of the chosen candidate here, on the first of the profile's runtimes that it was measured
             on, else on any.
@@ -42,7 +42,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     title: str
     measured_here: bool
-    chosen: RecipeName | None
+    chosen: str | None
     verdicts: list[Verdict]
     cost: Cost | None = None
     caution: str = ""
@@ -64,9 +64,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         metric: its name; none without labels.
         items: how many were evaluated.
         split: whether one half of them chose and the other confirmed; false where there were too few.
-        front: recipes on the Pareto front of accuracy, latency and size; who has no latency is not on it.
+        front: keys of those on the Pareto front of accuracy, latency and size; who has no latency is not on it.
         warnings: what looked wrong about the data.
-        reference: recipe whose answers are called float: the model as it came.
+        reference: key of the candidate whose answers are called float: the model as it came.
         machine: where everything was measured.
         tools: versions of the packages that took part.
     """
@@ -86,16 +86,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     split: bool
     warnings: list[str]
-    reference: RecipeName
+    reference: str
     candidates: list[Candidate]
     front: list[str]
     profiles: list[ProfileReport]
     machine: Machine
     tools: dict[str, str]
 
-    def candidate(self, recipe: str) -> Candidate:
-        """The candidate of that recipe."""
-        return next(each for each in self.candidates if each.recipe == recipe)
+    def candidate(self, key: str) -> Candidate:
+        """The candidate with that key."""
+        return next(each for each in self.candidates if each.key == key)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ def page(report: Report) -> str:
             _plot_note(report),
             f"<div class=card>{report_plot.svg(report)}</div>" + _card(candidates(report)),
         ),
-        *(_section(f"Class by class: {recipe}", _CLASSES, _card(classes(told))) for recipe, told in _winners(report)),
+        *(_section(f"Class by class: {key}", _CLASSES, _card(classes(told))) for key, told in _winners(report)),
         _section("Why, profile by profile", "", _profiles(report)),
         _section("How it was measured", "", f"<div class=card>{_method(report)}</div>"),
     ]
@@ -42,10 +42,10 @@ def page(report: Report) -> str:
 
 
 def _winners(report: Report) -> list[tuple[str, Comparison]]:
-    """Each chosen recipe once, with what may be said about it, if it is about classes."""
+    """Each chosen candidate once, with what may be said about it, if it is about classes."""
     chosen = dict.fromkeys(profile.chosen for profile in report.profiles if profile.chosen)
-    found = ((recipe, report.candidate(recipe).told) for recipe in chosen)
-    return [(recipe, told) for recipe, told in found if told and told.classes]
+    found = ((key, report.candidate(key).told) for key in chosen)
+    return [(key, told) for key, told in found if told and told.classes]
 
 
 def _heading(report: Report) -> str:
@@ -112,7 +112,7 @@ def _profile(report: Report, profile: ProfileReport) -> str:
 
 def _verdict(verdict: Verdict) -> str:
     chosen = " class=chosen" if verdict.chosen else ""
-    return f"<li{chosen}><code>{verdict.recipe}</code><span>{escape(verdict.reason)}</span>"
+    return f"<li{chosen}><code>{verdict.key}</code><span>{escape(verdict.reason)}</span>"
 
 
 def _method(report: Report) -> str:
@@ -139,6 +139,6 @@ def _latency_method(candidates: Sequence[Candidate]) -> str:
 
 
 def _plot_note(report: Report) -> str:
-    missed = [each.recipe for each in report.candidates if each.chosen_on is not None and not each.costs]
+    missed = [each.key for each in report.candidates if each.chosen_on is not None and not each.costs]
     told = f" Latency was not measured for {', '.join(missed)}: too much is lost." if missed else ""
     return f"Higher is better, further left is better.{told}"

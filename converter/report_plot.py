@@ -81,8 +81,8 @@ def _panel(
         f'<line class="goal" x1="{left}" x2="{left + _PANEL}" y1="{goal_y:.1f}" y2="{goal_y:.1f}"/>',
         f'<text class="goal-text" x="{left + _PANEL}" y="{goal_y - 5:.1f}" text-anchor="end">goal</text>',
         f'<text x="{left + _PANEL / 2}" y="{_BOTTOM + 38}" text-anchor="middle">{escape(title)}</text>',
-        _front_line([point for point in points if point.candidate.recipe in report.front]),
-        *(_mark(point, ringed=point.candidate.recipe in chosen) for point in points),
+        _front_line([point for point in points if point.candidate.key in report.front]),
+        *(_mark(point, ringed=point.candidate.key in chosen) for point in points),
         *_labels(points, left + _PANEL),
     ]
     return "".join(parts)
@@ -105,7 +105,7 @@ def _mark(point: _Point, *, ringed: bool) -> str:
     candidate = point.candidate
     at = f'cx="{point.x:.1f}" cy="{point.y:.1f}"'
     ring = f'<circle class="ring" {at} r="10"/>' if ringed else ""
-    told = f"{candidate.recipe}: {candidate.size_bytes:,} bytes, {-_drop(candidate):+.2f}"
+    told = f"{candidate.key}: {candidate.size_bytes:,} bytes, {-_drop(candidate):+.2f}"
     return f'{ring}<circle class="dot {candidate.format}" {at} r="6"><title>{escape(told)}</title></circle>'
 
 
@@ -114,7 +114,7 @@ def _labels(points: Sequence[_Point], right: float) -> list[str]:
     taken = [_Box(point.x - 10, point.x + 10, point.y) for point in points]
     parts = []
     for point in sorted(points, key=lambda point: (point.y, point.x)):
-        text = point.candidate.recipe
+        text = point.candidate.key
         width = len(text) * _LABEL_CHAR_PX
         boxes = [
             _Box(start, start + width, point.y + below)

@@ -23,7 +23,7 @@ def candidates(report: Report) -> str:
     for each in report.candidates:
         if each.outcome != "measured":
             text = f"{each.outcome}: {each.reason}"
-            rows.append(f"<tr><td><code>{each.recipe}</code><td colspan=12 class=wrap>{escape(text)}")
+            rows.append(f"<tr><td><code>{each.key}</code><td colspan=12 class=wrap>{escape(text)}")
             continue
         rows.append(row([_name(report, each), *_found(report, each)], numbers=(1, 13)))
     return (
@@ -72,16 +72,16 @@ def capital(text: str) -> str:
 
 
 def _name(report: Report, candidate: Candidate) -> str:
-    told = " (float)" if candidate.recipe == report.reference else ""
-    front = " ◆" if candidate.recipe in report.front else ""
-    return f"<code>{candidate.recipe}</code>{told}{front}"
+    told = " (float)" if candidate.key == report.reference else ""
+    front = " ◆" if candidate.key in report.front else ""
+    return f"<code>{candidate.key}</code>{told}{front}"
 
 
 def _found(report: Report, candidate: Candidate) -> list[str]:
     told, cost = candidate.told, next(iter(candidate.costs), None)
     value, difference, size = figures(report, candidate)
     agreement = "" if told is None or told.agreement_percent is None else f"{told.agreement_percent:.1f} %"
-    spread = interval(told) if told and candidate.recipe != report.reference else ""
+    spread = interval(told) if told and candidate.key != report.reference else ""
     transit = f"{candidate.transfer_bytes / 1e3:,.1f} kB"
     more = (
         ["", "", ""] if cost is None else [f"×{cost.ratio:.3g}", f"{cost.load_ms:.3g} ms", f"{cost.peak_rss_mb:.0f} MB"]

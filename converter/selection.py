@@ -28,9 +28,9 @@ def confirmed(goal: GoalTable, targets: Sequence[Target], judging: Judge, built:
 
     One that does not hold the goal there is chosen no more, and the next is confirmed.
     """
-    settled: dict[str, Built] = {each.candidate.recipe: each for each in built}
+    settled: dict[str, Built] = {each.candidate.key: each for each in built}
     reference = built[0]
-    settled[reference.candidate.recipe] = build.confirmed(judging, reference)
+    settled[reference.candidate.key] = build.confirmed(judging, reference)
     for target in targets:
         while winner := _unconfirmed_winner(goal, target, list(settled.values())):
             settled[winner] = build.confirmed(judging, settled[winner])
@@ -43,5 +43,5 @@ def _unconfirmed_winner(goal: GoalTable, target: Target, built: Sequence[Built])
     best = next(iter(verdicts(goal, target, built)), None)
     if best is None or not best.chosen:
         return None
-    candidate = next(each.candidate for each in built if each.candidate.recipe == best.recipe)
-    return None if candidate.confirmed_on else best.recipe
+    candidate = next(each.candidate for each in built if each.candidate.key == best.key)
+    return None if candidate.confirmed_on else best.key

@@ -38,7 +38,7 @@ def show(report: Report) -> None:
 def _show_verdicts(profile: ProfileReport) -> None:
     for verdict in profile.verdicts:
         mark = "✓" if verdict.chosen else "✗"
-        print(f"  {profile.profile:20} {mark} {verdict.recipe:15} {verdict.reason}")
+        print(f"  {profile.profile:20} {mark} {verdict.key:15} {verdict.reason}")
     for left in profile.left_out:
         print(f"  {profile.profile:20} – {left.runtime}/{left.delegate} is not claimed: {left.reason}")
     if profile.problem:
@@ -53,7 +53,7 @@ def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:
     claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
     return (
         profile.profile,
-        candidate.recipe,
+        candidate.key,
         score(report, candidate),
         against_float(candidate),
         kb(candidate),

@@ -47,7 +47,7 @@ def score(source: str, labels: Sequence[int], predictions: Sequence[dict[str, An
 
 def summarise(report: dict[str, Any], counted: Score, live: Live) -> dict[str, Any]:
     """The figures of `summary.json`. A bundle not measured on its device has this machine's `p50_ms`."""
-    candidates = {each["recipe"]: each for each in report["candidates"]}
+    candidates = {each["key"]: each for each in report["candidates"]}
     chosen = [(each, candidates[each["chosen"]]) for each in report["profiles"] if each["chosen"]]
     return {
         "profiles": [

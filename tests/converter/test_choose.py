@@ -46,6 +46,7 @@ def candidates(drop: float = 0.0, **p50_ms: float) -> list[Candidate]:
         row = LITERT if recipe.format == "tflite" else ORT
         made.append(
             Candidate(
+                key=recipe.name,
                 recipe=recipe.name,
                 title=recipe.title,
                 format=recipe.format,
@@ -72,12 +73,12 @@ def changed(those: list[Candidate], recipe: str, **values: Any) -> list[Candidat
 
 def winner(profile: Profile, those: list[Candidate], optimise: Any = "latency", *, measured: bool = False) -> str:
     verdicts = choose(profile, those, 1.0, optimise, measured=measured)
-    return verdicts[0].recipe if verdicts[0].chosen else ""
+    return verdicts[0].key if verdicts[0].chosen else ""
 
 
 def reason(profile: Profile, those: list[Candidate], recipe: str, *, measured: bool = False) -> str:
     verdicts = choose(profile, those, 1.0, "latency", measured=measured)
-    return next(verdict.reason for verdict in verdicts if verdict.recipe == recipe)
+    return next(verdict.reason for verdict in verdicts if verdict.key == recipe)
 
 
 def test_on_this_machine_the_fastest_wins_though_the_rules_would_take_another() -> None:
@@ -162,12 +163,12 @@ def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
         for each, drop, time in zip(candidates(), drops, times_ms, strict=True)
     ]
     verdicts = choose(X86, those, 1.0, "latency", measured=measured)
-    assert sorted(verdict.recipe for verdict in verdicts) == sorted(each.recipe for each in candidates())
+    assert sorted(verdict.key for verdict in verdicts) == sorted(each.recipe for each in candidates())
     assert all(verdict.reason for verdict in verdicts)
     assert sum(verdict.chosen for verdict in verdicts) <= 1
     by_name = {each.recipe: each for each in those}
     if verdicts[0].chosen:
-        best = by_name[verdicts[0].recipe]
+        best = by_name[verdicts[0].key]
         assert drop_of(best) <= 1.0
         if measured:
             fit = [each for each in those if drop_of(each) <= 1.0 and each.costs[0].p95_ms <= 200]

@@ -37,8 +37,8 @@ def built(judging: Judge, recipe: str, ratio: float, told: Told) -> Built:
     row = BY_NAME[recipe]
     cost = Cost("litert", "xnnpack", "1", 1, 200, ratio, ratio, ratio, 1.0, 1.0, 1.0, 60.0)
     candidate = Candidate(
-        recipe=row.name, title="", format=row.format, precision=row.precision, activations=None, outcome="measured",
-        chosen_on=judging.chosen_on(told.outputs, told.evaluation), costs=[cost],
+        key=recipe, recipe=row.name, title="", format=row.format, precision=row.precision, activations=None,
+        outcome="measured", chosen_on=judging.chosen_on(told.outputs, told.evaluation), costs=[cost],
     )  # fmt: skip
     return Built(candidate, None, Evaluated(ROW, told.evaluation, told.outputs))
 
@@ -59,11 +59,11 @@ def test_the_next_is_confirmed_where_the_first_does_not_hold(judged: tuple[Judge
         built(judging, "tflite-int8", 0.3, flattered(judging, tmp_path / "int8.npz")),
         built(judging, "tflite-float16", 0.8, float_),
     ]
-    assert selection.verdicts(GOAL, TARGET, candidates)[0].recipe == "tflite-int8"
+    assert selection.verdicts(GOAL, TARGET, candidates)[0].key == "tflite-int8"
     settled = selection.confirmed(GOAL, [TARGET], judging, candidates)
     verdicts = selection.verdicts(GOAL, TARGET, settled)
-    assert (verdicts[0].recipe, verdicts[0].chosen) == ("tflite-float16", True)
-    reasons = {verdict.recipe: verdict.reason for verdict in verdicts}
+    assert (verdicts[0].key, verdicts[0].chosen) == ("tflite-float16", True)
+    reasons = {verdict.key: verdict.reason for verdict in verdicts}
     assert reasons["tflite-int8"] == "was ahead, but loses 10.00 points on the half that confirms"
     assert all(each.candidate.confirmed_on for each in settled)
 
@@ -83,5 +83,5 @@ def test_without_halves_the_choice_stands(judged: tuple[Judge, Told]) -> None:
     candidates = [built(whole, "tflite-float32", 1.0, float_), built(whole, "tflite-int8", 0.3, float_)]
     settled = selection.confirmed(GOAL, [TARGET], whole, candidates)
     assert [each.candidate.confirmed_on for each in settled] == [None, None]
-    assert selection.verdicts(GOAL, TARGET, settled)[0].recipe == "tflite-int8"
+    assert selection.verdicts(GOAL, TARGET, settled)[0].key == "tflite-int8"
     assert msgspec.structs.asdict(settled[1].candidate)["chosen_on"].items == 300
