@@ -20,6 +20,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from converter.passes.same_answers import difference
 from converter.passes.sharing import packed
+from converter.passes.tflite_graph import TooLargeError, read
 
 _LOG = b"CONVERSION_METADATA"
 """How TensorFlow's converter was called; all other metadata is kept."""
@@ -51,10 +52,12 @@ def slimmed(content: bytes) -> bytes:
     """
     if zipfile.is_zipfile(io.BytesIO(content)):
         raise DeclinedError("files are attached to it")
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    # Buffers beyond 2 GB lie behind the FlatBuffer, at offsets that a new layout would break.
-    if any(buffer.offset > 1 for buffer in model.buffers) or model.externalBuffers:
-        raise DeclinedError("its weights lie outside the FlatBuffer")
+    try:
+        model = read(content)
+    except TooLargeError:
+        raise DeclinedError("its weights do not fit into one FlatBuffer") from None
+    if model.externalBuffers:
+        raise DeclinedError("its weights lie in other files")
     model.metadata = [entry for entry in model.metadata or () if entry.name != _LOG]
     for graph in model.subgraphs:
         named = {int(index) for index in (*graph.inputs, *graph.outputs)}

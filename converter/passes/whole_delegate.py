@@ -3,7 +3,8 @@
 Every operator left behind runs in a slow kernel and cuts the delegate in two. Of int8 models from
 TensorFlow's converter there are two: a global average pooling (XNNPACK averages int8 only as MEAN), and
 the softmax before the last DEQUANTIZE (XNNPACK's is float only; in float it also keeps the probabilities
-that 1/256 steps round away). Both are shorter to write the other way round.
+that 1/256 steps round away). Both are shorter to write the other way round. Of models from PyTorch there
+are slices with steps (see `strided`), and a TRANSPOSE before a MEAN that could as well do without.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from converter.passes.sharing import packed
+from converter.passes.strided import strided_as_slice
+from converter.passes.tflite_graph import TooLargeError, code, constant, is_inner, opcode, read, values
 
 _Operator = schema.BuiltinOperator
 _INT8_MEAN_VERSION = 2
@@ -21,11 +24,16 @@ _INT8_MEAN_VERSION = 2
 
 def rewritten(content: bytes) -> bytes:
     """The model with those operators replaced; the same bytes where there are none."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    try:
+        model = read(content)
+    except TooLargeError:
+        return content
     changed = False
     for graph in model.subgraphs:
         changed |= _softmax_in_float(model, graph)
         changed |= _pooling_as_mean(model, graph)
+        changed |= _mean_where_it_is(model, graph)
+        changed |= strided_as_slice(model, graph)
     if not changed:
         return content
     return packed(model)
@@ -37,18 +45,17 @@ def _softmax_in_float(model: Any, graph: Any) -> bool:
     for softmax, dequantize in zip(graph.operators, graph.operators[1:], strict=False):
         middle = softmax.outputs[0]
         if (
-            _code(model, softmax) != _Operator.SOFTMAX
-            or _code(model, dequantize) != _Operator.DEQUANTIZE
+            code(model, softmax) != _Operator.SOFTMAX
+            or code(model, dequantize) != _Operator.DEQUANTIZE
             or list(dequantize.inputs) != [middle]
             or graph.tensors[middle].type != schema.TensorType.INT8
-            or _readers(graph, middle) != 1
-            or middle in graph.outputs
+            or not is_inner(graph, middle)
         ):
             continue
         tensor = graph.tensors[middle]
         tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
         options = (softmax.builtinOptionsType, softmax.builtinOptions)
-        softmax.opcodeIndex, dequantize.opcodeIndex = dequantize.opcodeIndex, _opcode(model, _Operator.SOFTMAX, 1)
+        softmax.opcodeIndex, dequantize.opcodeIndex = dequantize.opcodeIndex, opcode(model, _Operator.SOFTMAX, 1)
         softmax.builtinOptionsType, softmax.builtinOptions = dequantize.builtinOptionsType, dequantize.builtinOptions
         dequantize.builtinOptionsType, dequantize.builtinOptions = options
         changed = True
@@ -59,7 +66,7 @@ def _pooling_as_mean(model: Any, graph: Any) -> bool:
     """An int8 AVERAGE_POOL_2D over all of height and width becomes MEAN."""
     changed = False
     for pooling in graph.operators:
-        if _code(model, pooling) != _Operator.AVERAGE_POOL_2D:
+        if code(model, pooling) != _Operator.AVERAGE_POOL_2D:
             continue
         tensor, options = graph.tensors[pooling.inputs[0]], pooling.builtinOptions
         whole = [options.filterHeight, options.filterWidth] == [int(size) for size in tensor.shape[1:3]]
@@ -67,39 +74,37 @@ def _pooling_as_mean(model: Any, graph: Any) -> bool:
         activated = options.fusedActivationFunction != schema.ActivationFunctionType.NONE
         if tensor.type != schema.TensorType.INT8 or not whole or not single or activated:
             continue
-        pooling.inputs = np.array([pooling.inputs[0], _height_and_width(model, graph)], np.int32)
-        pooling.opcodeIndex = _opcode(model, _Operator.MEAN, _INT8_MEAN_VERSION)
+        pooling.inputs = np.array([pooling.inputs[0], constant(model, graph, [1, 2])], np.int32)
+        pooling.opcodeIndex = opcode(model, _Operator.MEAN, _INT8_MEAN_VERSION)
         pooling.builtinOptionsType = schema.BuiltinOptions.ReducerOptions
         pooling.builtinOptions = schema.ReducerOptionsT(keepDims=True)
         changed = True
     return changed
 
 
-def _height_and_width(model: Any, graph: Any) -> int:
-    """A new constant with the axes 1 and 2."""
-    axes = np.array([1, 2], "<i4")
-    model.buffers.append(schema.BufferT(data=np.frombuffer(axes.tobytes(), np.uint8)))
-    shape = np.array(axes.shape, np.int32)
-    place = len(model.buffers) - 1
-    graph.tensors.append(schema.TensorT(shape=shape, type=schema.TensorType.INT32, buffer=place, name=b"axes"))
-    return len(graph.tensors) - 1
-
-
-def _opcode(model: Any, operator: int, version: int) -> int:
-    """Place of an operator's code, added if it is new."""
-    for place, code in enumerate(model.operatorCodes):
-        if (code.builtinCode, code.version) == (operator, version):
-            return place
-    # Old readers know only the deprecated field, which holds codes below 127.
-    code = schema.OperatorCodeT(builtinCode=operator, deprecatedBuiltinCode=operator, version=version)
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
-
-
-def _code(model: Any, operator: Any) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
-
-
-def _readers(graph: Any, tensor: int) -> int:
-    return sum(tensor in operator.inputs for operator in graph.operators)
+def _mean_where_it_is(model: Any, graph: Any) -> bool:
+    """TRANSPOSE, MEAN becomes MEAN over the axes as they were before; converters from channels-first leave it."""
+    makers = {int(output): operator for operator in graph.operators for output in operator.outputs}
+    dropped = []
+    for mean in graph.operators:
+        moved = int(mean.inputs[0])
+        transpose = makers.get(moved)
+        if (
+            code(model, mean) != _Operator.MEAN
+            or transpose is None
+            or code(model, transpose) != _Operator.TRANSPOSE
+            or not is_inner(graph, moved)
+        ):
+            continue
+        order, axes = values(model, graph, int(transpose.inputs[1])), values(model, graph, int(mean.inputs[1]))
+        if order is None or axes is None:
+            continue
+        gone = {int(axis) % len(order) for axis in axes.flat}
+        kept = [int(axis) for place, axis in enumerate(order) if place not in gone]
+        if mean.builtinOptions.keepDims or kept != sorted(kept):
+            continue
+        axes_before = sorted(int(order[place]) for place in gone)
+        mean.inputs = np.array([transpose.inputs[0], constant(model, graph, axes_before)], np.int32)
+        dropped.append(transpose)
+    graph.operators = [operator for operator in graph.operators if operator not in dropped]
+    return bool(dropped)

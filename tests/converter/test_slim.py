@@ -117,3 +117,29 @@ def test_attached_files_are_not_lost() -> None:
 def test_what_needs_no_rewriting_is_left_alone() -> None:
     content = Path(MODELS / "tiny-float32.tflite").read_bytes()
     assert whole_delegate.rewritten(content) is content
+
+
+def test_weights_behind_the_flatbuffer_come_inside() -> None:
+    """Where ai-edge-quantizer puts those of larger models."""
+    content = (MODELS / "tiny-float32.tflite").read_bytes()
+    outside = with_weights_outside(content)
+    assert difference(content, outside, ITEMS) == ""
+    slim = slim_tflite.proven(outside, ITEMS)
+    assert len(slim) == len(slim_tflite.slimmed(content))
+    assert all(buffer.offset == 0 for buffer in read(slim).buffers)
+
+
+def with_weights_outside(content: bytes) -> bytes:
+    model = read(content)
+    places = [place for place, buffer in enumerate(model.buffers) if buffer.data is not None and len(buffer.data) > 200]
+    behind = [model.buffers[place].data.tobytes() for place in places]
+    size = 0
+    for _ in range(2):  # first for the FlatBuffer's own size
+        offset = -(-size // 16) * 16
+        for place, data in zip(places, behind, strict=True):
+            model.buffers[place] = schema.BufferT(offset=offset or 16, size=len(data))
+            offset += -(-len(data) // 16) * 16
+        flat = packed(model)
+        size = len(flat)
+    padded = [flat, *behind]
+    return b"".join(part + bytes(-len(part) % 16) for part in padded)

@@ -1,0 +1,97 @@
+"""A .tflite file as objects that can be edited: what every pass over one needs. Written by `sharing.packed`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+Array = npt.NDArray[Any]
+
+LARGEST_BYTES = (1 << 31) - 1
+"""A FlatBuffer's own limit: weights of a larger file have to lie behind it."""
+
+
+class TooLargeError(Exception):
+    """The file does not fit into one FlatBuffer."""
+
+
+def read(content: bytes) -> Any:
+    """The `ModelT` of a file, with all weights inside it.
+
+    ai-edge-quantizer puts the weights of larger models behind the FlatBuffer, at offsets that a new layout
+    would break.
+
+    Raises:
+        TooLargeError: they do not fit inside.
+    """
+    if len(content) > LARGEST_BYTES:
+        raise TooLargeError
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def code(model: Any, operator: Any) -> int:
+    """What an operator is; files older than schema 3a have only the deprecated field."""
+    entry = model.operatorCodes[operator.opcodeIndex]
+    return int(max(entry.builtinCode, entry.deprecatedBuiltinCode))
+
+
+def opcode(model: Any, operator: int, version: int) -> int:
+    """Place of an operator's code, added if it is new."""
+    for place, entry in enumerate(model.operatorCodes):
+        if (entry.builtinCode, entry.version) == (operator, version):
+            return place
+    # Old readers know only the deprecated field, which holds codes below 127.
+    entry = schema.OperatorCodeT(builtinCode=operator, deprecatedBuiltinCode=operator, version=version)
+    model.operatorCodes.append(entry)
+    return len(model.operatorCodes) - 1
+
+
+def readers(graph: Any, tensor: int) -> int:
+    """How many operators read a tensor."""
+    return sum(tensor in operator.inputs for operator in graph.operators)
+
+
+def is_inner(graph: Any, tensor: int) -> bool:
+    """One operator reads it, and nobody outside."""
+    return readers(graph, tensor) == 1 and tensor not in graph.outputs
+
+
+def values(model: Any, graph: Any, tensor: int, dtype: str = "<i4") -> Array | None:
+    """What a constant holds, in its shape; None where the tensor is no constant."""
+    entry = graph.tensors[tensor]
+    data = model.buffers[entry.buffer].data
+    return None if data is None else np.asarray(data).view(dtype).reshape(tuple(entry.shape))
+
+
+def constant(model: Any, graph: Any, numbers: Sequence[int]) -> int:
+    """A new int32 constant; its place among the tensors."""
+    data = np.frombuffer(np.asarray(numbers, "<i4").tobytes(), np.uint8)
+    model.buffers.append(schema.BufferT(data=data))
+    place, shape = len(graph.tensors), np.array([len(numbers)], np.int32)
+    name = b"godwit_%d" % place
+    tensor = schema.TensorT(shape=shape, type=schema.TensorType.INT32, buffer=len(model.buffers) - 1, name=name)
+    graph.tensors.append(tensor)
+    return place
+
+
+def like(graph: Any, tensor: int, shape: Sequence[int]) -> int:
+    """A new activation of another shape, with a tensor's type and scale; its place among the tensors."""
+    entry, place = graph.tensors[tensor], len(graph.tensors)
+    graph.tensors.append(
+        schema.TensorT(
+            shape=np.array(shape, np.int32),
+            type=entry.type,
+            quantization=entry.quantization,
+            name=b"godwit_%d" % place,
+        )
+    )
+    return place
