@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -108,12 +108,21 @@ def build(
         return Judged(
             judging,
             [
-                _scored(judging, candidate, draft, future)
+                _scored(judging, candidate, draft, future.result if future else None)
                 for (candidate, draft), future in zip(exports, futures, strict=True)
             ],
         )
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def attempt(
+    shop: Workshop, routes: RememberedRoutes, fitted: Fitted, judging: Judge, recipe: Recipe, calibration: Path
+) -> Built:
+    """Export and evaluate one recipe more."""
+    shop.progress(f"trying {recipe.name}")
+    candidate, draft = _export(shop, routes, fitted, recipe, "", calibration)
+    return _scored(judging, candidate, draft, (lambda: _evaluate(shop, recipe, draft)) if draft else None)
 
 
 def with_cost(shop: Workshop, reference: Built, built: Built, rows: Sequence[Row]) -> Built:
@@ -143,6 +152,7 @@ def _export(
     candidate = Candidate(
         key=recipe.name,
         recipe=recipe.name,
+        made_by=recipe,
         title=recipe.title,
         format=recipe.format,
         precision=recipe.precision,
@@ -164,6 +174,7 @@ def _export(
         size_bytes=len(content),
         transfer_bytes=len(zlib.compress(content, zlib.Z_BEST_COMPRESSION)),
         multiply_adds=reply.multiply_adds,
+        layers=reply.layers,
     )
     model = Model(target, reply.inputs, reply.outputs)
     draft = target.with_suffix(".draft.godwit")
@@ -206,11 +217,13 @@ def _reference(candidate: Candidate, future: Future[Evaluated] | None) -> Evalua
     return future.result()
 
 
-def _scored(judging: Judge, candidate: Candidate, draft: Draft | None, future: Future[Evaluated] | None) -> Built:
-    if future is None:
+def _scored(
+    judging: Judge, candidate: Candidate, draft: Draft | None, evaluation: Callable[[], Evaluated] | None
+) -> Built:
+    if evaluation is None:
         return Built(candidate)
     try:
-        evaluated = future.result()
+        evaluated = evaluation()
         chosen_on = judging.chosen_on(evaluated.outputs, evaluated.evaluation)
     except GodwitError as error:
         reason = "; ".join(problem.found for problem in error.problems)

@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from converter.compare import Comparison
-from converter.recipes import Symmetry
+from converter.protocol import Layer
+from converter.recipes import Recipe, Symmetry
 from firmware_profiles.manifest import Tensor
 from firmware_profiles.wire import RuntimeInUse
 from firmware_profiles.words import DelegateName, ModelFormat, Precision, RecipeName, RuntimeName
@@ -76,12 +77,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: names it in one conversion: the recipe.
+        made_by: the recipe as a row of data; the fields after it are its own.
         outcome: measured; declined: there is no route, which is no fault; failed: a tool failed.
         reason: why it was declined or failed.
         activations: symmetry of quantized activations; None where they stay float.
         size_bytes: of the model file as loaded.
         transfer_bytes: of the model file deflated, as it travels.
         multiply_adds: of one inference.
+        layers: of a quantized model, each against float on calibration items; empty where that is not known.
         chosen_on: how it does on the items that the choice is made on; None if not measured.
         confirmed_on: how it does on the items that took no part in the choice; None where they were
             not asked.
@@ -92,6 +95,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     recipe: RecipeName
+    made_by: Recipe
     title: str
     format: ModelFormat
     precision: Precision
@@ -101,6 +105,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
     transfer_bytes: int = 0
     multiply_adds: int = 0
+    layers: list[Layer] = []
     chosen_on: Comparison | None = None
     confirmed_on: Comparison | None = None
     ran_on: RuntimeInUse | None = None

@@ -81,16 +81,19 @@ def init(model: Path, data: Path, output: Path) -> None:
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--layers", "of_layers", is_flag=True, help="The signal-to-noise of each layer against float.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
-def inspect(bundle: Path, as_json: bool) -> None:
+def inspect(bundle: Path, of_layers: bool, as_json: bool) -> None:
     """Show what a bundle holds.
 
     \b
     godwit inspect digits-1.0.0-raspberry-pi-5.godwit
+    godwit inspect digits-1.0.0-raspberry-pi-5.godwit --layers
     """
-    from converter import inspection
+    from converter import inspection, layers
 
-    click.echo(inspection.as_json(bundle) if as_json else inspection.as_text(bundle), nl=False)
+    shown = layers if of_layers else inspection
+    click.echo(shown.as_json(bundle) if as_json else shown.as_text(bundle), nl=False)
 
 
 @click.command()

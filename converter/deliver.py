@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from converter import choose, compare, pack, report, tools
+from converter import choose, compare, layers, pack, report, tools
 from converter.build import Built, Workshop
 from converter.choose import Verdict
 from converter.judge import Judge
@@ -85,6 +85,7 @@ def _write(
     members = {
         entry.file: winner.draft.model.file.read_bytes(),
         pack.GOLDEN: prover.vectors(winner).content,
+        layers.MEMBER: layers.content(winner.candidate),
         pack.CARD: pack.card(shop.project, profile, winner.candidate, delivery.judge),
     }
     delivery.out.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,21 @@ from pathlib import Path
 from typing import IO
 
 from converter.processes import Processes
-from converter.protocol import REPLY, Declined, Description, Elsewhere, Export, Exported, Failed, Rejected, encode
+from converter.protocol import (
+    REPLY,
+    Declined,
+    Description,
+    Elsewhere,
+    Export,
+    Exported,
+    Failed,
+    Rank,
+    Ranked,
+    Rejected,
+    Reply,
+    Request,
+    encode,
+)
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 
@@ -56,6 +70,17 @@ class Session:
 
     def export(self, request: Export) -> Exported | Declined | Failed:
         """Export once; a process that dies of it is one failure, and the next call starts a new one."""
+        reply = self._ask(request)
+        assert isinstance(reply, Exported | Declined | Failed)
+        return reply
+
+    def rank(self, request: Rank) -> Ranked | Declined | Failed:
+        """Rank the layers of a TFLite or ONNX model once; it dies as `export` does."""
+        reply = self._ask(request)
+        assert isinstance(reply, Ranked | Declined | Failed)
+        return reply
+
+    def _ask(self, request: Request) -> Reply:
         if self._process is None:
             self.describe()
         assert self._process is not None
@@ -67,7 +92,6 @@ class Session:
         except (_DiedError, BrokenPipeError) as error:
             self.close()
             return Failed(f"the exporting process {error}")
-        assert isinstance(reply, Exported | Declined | Failed)
         return reply
 
     def close(self) -> None:

@@ -9,22 +9,38 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from converter import build, cautions, choose, deliver, fitting, goal_metric, golden, pareto, plan, selection, tools
+from converter import (
+    build,
+    cautions,
+    choose,
+    deliver,
+    fitting,
+    goal_metric,
+    golden,
+    pareto,
+    plan,
+    refine,
+    selection,
+    tools,
+)
 from converter.build import Built, Judged, Workshop
 from converter.cache import Cache
 from converter.candidate import Row
 from converter.deliver import Delivery
 from converter.evaluate import Agent
 from converter.fitting import Fitted
+from converter.judge import Judge
 from converter.plan import Plan, Target
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.project import Project
 from converter.proof import Prover
-from converter.protocol import Description
+from converter.protocol import Description, Rank
 from converter.recipes import calibration_items, decline, reference
+from converter.refine import Refined
 from converter.remembered import RememberedRoutes
 from converter.report import ProfileReport, Report
 from converter.routes import Routes
@@ -63,13 +79,15 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
         _warn_of_data(progress, data)
         pool = _golden_pool(project, data)
         judging, built = _candidates(shop, routes, planned, description, fitted, data)
+        planned, built, sensitivity = _second_round(shop, routes, planned, fitted, data, judging, built)
         routes.close()
         for text in cautions.of_labels(judging):
             progress.warn(text)
         built = _with_costs(shop, planned, built)
         built = selection.confirmed(project.file.goal, planned.targets, judging, built)
         delivery = Delivery(out, fitted.entry, judging, _now())
-        return _finish(shop, planned, Prover(shop, fitted.entry, pool), delivery, built)
+        found = _finish(shop, planned, Prover(shop, fitted.entry, pool), delivery, built)
+        return msgspec.structs.replace(found, sensitivity=sensitivity)
 
 
 def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
@@ -108,6 +126,29 @@ def _candidates(
     declined = plan.declined_by_all(planned) | {str(name): reason for name, reason in reasons.items() if reason}
     declined.pop(yardstick.name, None)  # everything is compared with it, whoever wants it
     return build.build(shop, routes, fitted, recipes, declined, data.calibration)
+
+
+def _second_round(
+    shop: Workshop,
+    routes: RememberedRoutes,
+    planned: Plan,
+    fitted: Fitted,
+    data: Data,
+    judging: Judge,
+    built: Sequence[Built],
+) -> Refined:
+    def drop_points(each: Built) -> float:
+        told = build.confirmed(judging, each).candidate
+        return max(found.drop_points for found in (told.chosen_on, told.confirmed_on) if found)
+
+    return refine.refined(
+        planned,
+        built,
+        drop_points,
+        shop.project.file.goal.max_drop_points,
+        lambda recipe: build.attempt(shop, routes, fitted, judging, recipe, data.calibration),
+        lambda recipe: routes.rank(Rank(recipe, fitted.shape, str(data.calibration))),
+    )
 
 
 def _with_costs(shop: Workshop, planned: Plan, built: Sequence[Built]) -> list[Built]:

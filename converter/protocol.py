@@ -29,7 +29,7 @@ class Description(msgspec.Struct, frozen=True, tag="description"):
     precision: Precision
 
 
-class Export(msgspec.Struct, frozen=True):
+class Export(msgspec.Struct, frozen=True, tag="export"):
     """Request: write the model by `recipe` to `target`.
 
     Attributes:
@@ -44,16 +44,52 @@ class Export(msgspec.Struct, frozen=True):
     target: str
 
 
+class Rank(msgspec.Struct, frozen=True, tag="rank"):
+    """Request: how much does each layer suffer from `recipe`? Fields as in `Export`."""
+
+    recipe: Recipe
+    shape: list[int]
+    calibration: str
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One operator of a model.
+
+    Attributes:
+        name: of its output.
+        operator: as the format calls it; empty where it does not matter.
+        snr_db: signal against the noise of quantization.
+        pattern: of a recipe's scope that holds this layer and no other.
+    """
+
+    name: str
+    operator: str
+    snr_db: float
+    pattern: str
+
+
 class Exported(msgspec.Struct, frozen=True, tag="exported"):
     """The file was written.
 
     Attributes:
         multiply_adds: of one inference.
+        layers: of a quantized model, each against float, in the order they run; empty where that is not known.
     """
 
     inputs: list[Tensor]
     outputs: list[Tensor]
     multiply_adds: int
+    layers: list[Layer] = []
+
+
+class Ranked(msgspec.Struct, frozen=True, tag="ranked"):
+    """The operators that compute, the one that suffers most first.
+
+    Attributes:
+        layers: signal-to-noise of the model's output where that layer alone is quantized.
+    """
+
+    layers: list[Layer]
 
 
 class Declined(msgspec.Struct, frozen=True, tag="declined"):
@@ -80,7 +116,8 @@ class Elsewhere(msgspec.Struct, frozen=True, tag="elsewhere"):
     reason: str
 
 
-Reply = Description | Exported | Declined | Failed | Rejected | Elsewhere
+Reply = Description | Exported | Ranked | Declined | Failed | Rejected | Elsewhere
 REPLY: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
-REQUEST = msgspec.json.Decoder(Export)
+Request = Export | Rank
+REQUEST: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 encode = msgspec.json.encode

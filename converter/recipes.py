@@ -52,6 +52,7 @@ class Recipe(msgspec.Struct, frozen=True):
     Attributes:
         title: for people; weights are per channel where it says nothing else.
         symmetric: zero points of static activations are 0.
+        equalized: the ranges of neighbouring channels are brought together first (see passes/equalize.py).
         scopes: a later one wins.
     """
 
@@ -63,6 +64,7 @@ class Recipe(msgspec.Struct, frozen=True):
     granularity: Granularity = "channel"
     calibration: Calibration = ""
     symmetric: bool = False
+    equalized: bool = False
     scopes: tuple[Scope, ...] = ()
 
     @property
@@ -92,6 +94,15 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("tflite-float32", "tflite", "TFLite, float32"),
     Recipe("tflite-float16", "tflite", "TFLite, float16 weights", "float16"),
     Recipe("tflite-int8", "tflite", "TFLite, static int8", "int8", "int8", calibration="minmax"),
+    Recipe(
+        "tflite-int8-equalized",
+        "tflite",
+        "TFLite, static int8, channels equalized",
+        "int8",
+        "int8",
+        calibration="minmax",
+        equalized=True,
+    ),
     Recipe(
         "tflite-int8-percentile",
         "tflite",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from converter import cache, contents, tools
 from converter.cache import Cache
-from converter.protocol import REPLY, Declined, Description, Export, Exported, Failed, encode
+from converter.protocol import REPLY, Declined, Description, Export, Exported, Failed, Rank, Ranked, encode
 from converter.routes import Routes
 from converter.source import Source
 
@@ -59,6 +59,20 @@ class RememberedRoutes:
         if isinstance(found, Exported):
             self._cache.put(key, {_REPLY: encode(found), _FILE: Path(request.target)})
         elif isinstance(found, Declined):
+            self._cache.put(key, {_REPLY: encode(found)})
+        return found
+
+    def rank(self, request: Rank) -> Ranked | Declined | Failed:
+        """See `Routes.rank`."""
+        key = cache.key("rank", self._basis, request.recipe, request.shape, _hash(Path(request.calibration)))
+        if entry := self._cache.get(key):
+            reply = REPLY.decode((entry / _REPLY).read_bytes())
+            assert isinstance(reply, Ranked)
+            return reply
+        if not self._described:
+            self._load()
+        found = self._routes.rank(request)
+        if isinstance(found, Ranked):
             self._cache.put(key, {_REPLY: encode(found)})
         return found
 

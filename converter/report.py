@@ -8,6 +8,7 @@ import msgspec
 
 from converter.candidate import Candidate, Cost
 from converter.choose import Verdict
+from converter.refine import Sensitivity
 from firmware_profiles.evaluation import Machine
 from firmware_profiles.manifest import RuntimeClaim
 from firmware_profiles.words import DelegateName, RuntimeName
@@ -67,6 +68,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         front: keys of those on the Pareto front of accuracy, latency and size; who has no latency is not on it.
         warnings: what looked wrong about the data.
         reference: key of the candidate whose answers are called float: the model as it came.
+        sensitivity: what was learned about recipes that lost too much, where precision was given back.
         machine: where everything was measured.
         tools: versions of the packages that took part.
     """
@@ -90,6 +92,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     candidates: list[Candidate]
     front: list[str]
     profiles: list[ProfileReport]
+    sensitivity: list[Sensitivity] = []
     machine: Machine
     tools: dict[str, str]
 

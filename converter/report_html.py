@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from converter import report_plot
+from converter import report_plot, report_refined
 from converter.candidate import Candidate
 from converter.choose import Verdict
 from converter.compare import Comparison
@@ -21,6 +21,7 @@ _STYLE = Path(__file__).with_name("report.css")
 def page(report: Report) -> str:
     """The page."""
     title = f"{report.name} {report.version}"
+    refined = report_refined.sensitivity(report)
     sections = [
         _heading(report),
         _section("Bundles", "", _card(_bundles(report))),
@@ -29,6 +30,7 @@ def page(report: Report) -> str:
             _plot_note(report),
             f"<div class=card>{report_plot.svg(report)}</div>" + _card(candidates(report)),
         ),
+        *([_section("Precision given back", report_refined.NOTE, refined)] if refined else []),
         *(_section(f"Class by class: {key}", _CLASSES, _card(classes(told))) for key, told in _winners(report)),
         _section("Why, profile by profile", "", _profiles(report)),
         _section("How it was measured", "", f"<div class=card>{_method(report)}</div>"),

@@ -18,7 +18,7 @@ from converter.bring.request import ANSWER, Bring, Brought, encode
 from converter.exporting import Session
 from converter.processes import Processes
 from converter.progress import Progress
-from converter.protocol import Declined, Description, Export, Exported, Failed, Rejected
+from converter.protocol import Declined, Description, Export, Exported, Failed, Rank, Ranked, Rejected
 from converter.recipes import BY_NAME, Recipe, RecipeFormat, SourceFormat
 from converter.source import Source
 from firmware_profiles.errors import GodwitError, InputError, Problem
@@ -90,17 +90,25 @@ class Routes:
 
     def export(self, request: Export) -> Exported | Declined | Failed:
         """Export once, through a toolchain if that is the way."""
-        model_format = request.recipe.format
-        if model_format not in self._ready:
-            self._ready[model_format] = self._prepare(model_format, request.shape)
-        session = self._ready[model_format]
+        session = self._session(request)
         return session.export(request) if isinstance(session, Session) else session
+
+    def rank(self, request: Rank) -> Ranked | Declined | Failed:
+        """What a recipe does to each layer."""
+        session = self._session(request)
+        return session.rank(request) if isinstance(session, Session) else session
 
     def close(self) -> None:
         """End the processes."""
         for session in (self._own, *self._brought.values(), *self._ready.values()):
             if isinstance(session, Session):
                 session.close()
+
+    def _session(self, request: Export | Rank) -> Session | Declined | Failed:
+        model_format = request.recipe.format
+        if model_format not in self._ready:
+            self._ready[model_format] = self._prepare(model_format, request.shape)
+        return self._ready[model_format]
 
     def _prepare(self, model_format: RecipeFormat, shape: list[int]) -> Session | Declined | Failed:
         """A session of a model in that format, which quantizes it: the source itself, or its float export."""

@@ -15,7 +15,21 @@ from typing import BinaryIO, cast
 
 from converter import macs
 from converter.formats import base
-from converter.protocol import REQUEST, Declined, Elsewhere, Export, Exported, Failed, Rejected, Reply, encode
+from converter.protocol import (
+    REQUEST,
+    Declined,
+    Elsewhere,
+    Export,
+    Exported,
+    Failed,
+    Layer,
+    Rank,
+    Ranked,
+    Rejected,
+    Reply,
+    Request,
+    encode,
+)
 from converter.reasons import short
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError
@@ -44,27 +58,30 @@ def serve(path: Path, source_format: SourceFormat, requests: Iterable[bytes], re
         say(_answer(model, REQUEST.decode(line)))
 
 
-def _answer(model: base.SourceModel, request: Export) -> Reply:
+def _answer(model: base.SourceModel, request: Request) -> Reply:
     try:
-        model.export(request)
-        return _described(request)
+        if isinstance(request, Rank):
+            assert isinstance(model, base.Quantizable)
+            return Ranked(model.rank(request))
+        layers = model.export(request)
+        return _described(request, layers)
     except base.NoRouteError as error:
         return Declined(str(error))
     except Exception as error:  # noqa: BLE001  # the libraries raise whatever they meet; it is one failed candidate
         return Failed(short(error))
 
 
-def _described(request: Export) -> Exported:
+def _described(request: Export, layers: list[Layer]) -> Exported:
     target = Path(request.target)
     if request.recipe.format == "tflite":
         from converter.formats import tflite
 
         inputs, outputs = tflite.tensors(target)
-        return Exported(inputs, outputs, macs.of_tflite(target))
+        return Exported(inputs, outputs, macs.of_tflite(target), layers)
     from converter.formats import onnx
 
     inputs, outputs = onnx.tensors(target)
-    return Exported(inputs, outputs, macs.of_onnx(target))
+    return Exported(inputs, outputs, macs.of_onnx(target), layers)
 
 
 def main() -> None:

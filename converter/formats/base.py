@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import zipfile
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from converter.protocol import Description, Export
+from converter.protocol import Description, Export, Layer, Rank
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
 
@@ -40,12 +40,21 @@ class SourceModel(Protocol):
         """Its inputs and outputs."""
         ...
 
-    def export(self, request: Export) -> None:
-        """Write `request.target`.
+    def export(self, request: Export) -> list[Layer]:
+        """Write `request.target`; what quantization does to its layers, where that is known.
 
         Raises:
             NoRouteError: this source cannot take this route.
         """
+        ...
+
+
+@runtime_checkable
+class Quantizable(Protocol):
+    """A loaded model of a format that recipes quantize."""
+
+    def rank(self, request: Rank) -> list[Layer]:
+        """See `protocol.Ranked`."""
         ...
 
 

@@ -20,7 +20,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from converter.formats.base import ElsewhereError, damaged, not_numbers
 from converter.formats.onnx import write_onnx
 from converter.formats.without_optimizer import without_optimizer
-from converter.protocol import Description, Export, Port
+from converter.protocol import Description, Export, Layer, Port
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
 
@@ -49,7 +49,7 @@ class TensorFlowModel:
         """See `base.SourceModel`."""
         return Description([self._input], self._outputs, "float32")
 
-    def export(self, request: Export) -> None:
+    def export(self, request: Export) -> list[Layer]:
         """See `base.SourceModel`."""
         if self._frozen is None:
             self._frozen = self._freeze(request.shape)
@@ -57,6 +57,7 @@ class TensorFlowModel:
             Path(request.target).write_bytes(self._tflite())
         else:
             write_onnx(self._onnx, request)
+        return []
 
     def _freeze(self, shape: list[int]) -> Any:
         """The model as one function of a [1, …] tensor, all variables constants."""

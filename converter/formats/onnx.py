@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from converter.formats.base import NoRouteError, damaged, not_numbers
 from converter.passes import stable_names
 from converter.passes.quantize_onnx import quantize
-from converter.protocol import Description, Export, Port
+from converter.protocol import Description, Export, Layer, Port
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Tensor
@@ -54,12 +54,13 @@ class OnnxModel:
         outputs = [_port(value) for value in self._model.graph.output]
         return Description(inputs, outputs, "int8" if quantized else "float32")
 
-    def export(self, request: Export) -> None:
+    def export(self, request: Export) -> list[Layer]:
         """See `base.SourceModel`."""
         if self.describe().precision != "float32":
             Path(request.target).write_bytes(self._path.read_bytes())
-            return
+            return []
         write_onnx(self._model, request)
+        return []
 
 
 def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:

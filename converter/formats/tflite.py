@@ -7,20 +7,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converter.formats.base import NoRouteError, damaged, not_numbers
-from converter.passes import modern, slim_tflite, whole_delegate
-from converter.passes.quantize_tflite import TfliteQuantizer, UnchangedError
-from converter.protocol import Description, Export, Port
-from converter.recipes import Recipe, SourceFormat
+from converter.passes import equalize, modern, noise, slim_tflite, whole_delegate
+from converter.passes.noise import exactly
+from converter.passes.quantize_tflite import TfliteQuantizer, UnchangedError, layers
+from converter.protocol import Description, Export, Layer, Port, Rank
+from converter.recipes import Recipe, Scope, SourceFormat
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Tensor
 from firmware_profiles.words import Precision
 
 _SHOWN_ITEMS = 16
-"""Calibration items on which a slim file must give the same bits."""
+"""Calibration items on which a slim file must give the same bits, and on which layers are compared."""
+
+_RANKING_ITEMS = 100
 
 
 def load(path: Path, source_format: SourceFormat) -> TfliteModel:
@@ -40,6 +44,7 @@ class TfliteModel:
     def __init__(self, path: Path, interpreter: Any) -> None:
         self._path = path
         self._interpreter = interpreter
+        self._quantizers: dict[bool, TfliteQuantizer] = {}
 
     def describe(self) -> Description:
         """See `base.SourceModel`."""
@@ -47,28 +52,46 @@ class TfliteModel:
         outputs = [_port(entry) for entry in self._interpreter.get_output_details()]
         return Description(inputs, outputs, _precision(self._interpreter))
 
-    def export(self, request: Export) -> None:
+    def export(self, request: Export) -> list[Layer]:
         """See `base.SourceModel`."""
         if request.recipe.format == "onnx":
             self._onnx(request)
-            return
+            return []
         if _precision(self._interpreter) != "float32":
             Path(request.target).write_bytes(self._path.read_bytes())
-            return
-        items = np.load(request.calibration)["t0"]
-        if request.recipe.weights == "float32":
-            content = self._path.read_bytes()
-        else:
-            try:
-                content = self._quantizer.quantized(request.recipe, request.calibration, items)
-            except UnchangedError as error:
-                raise NoRouteError(str(error)) from None
+            return []
+        items = _items(request)
+        content, layers = self._path.read_bytes(), []
+        if request.recipe.weights != "float32":
+            work = self._quantizer(request.recipe, items)
+            content = _quantized(work, request.recipe, request.calibration, items)
+            layers = noise.of_layers(work.content, content, _spread(items, _SHOWN_ITEMS))
             content = whole_delegate.rewritten(content)
-        Path(request.target).write_bytes(_slim(content, request.recipe, items))
+        Path(request.target).write_bytes(_slim(content, request.recipe, _spread(items, _SHOWN_ITEMS)))
+        return layers
+
+    def rank(self, request: Rank) -> list[Layer]:
+        """See `base.Quantizable`."""
+        items = _items(request)
+        work = self._quantizer(request.recipe, items)
+        some = _spread(items, _RANKING_ITEMS)
+
+        def alone(layer: str) -> Any:
+            scopes = (Scope(".*", "tflite-float32"), Scope(exactly(layer), request.recipe.name))
+            recipe = msgspec.structs.replace(request.recipe, scopes=scopes)
+            return noise.answers(_quantized(work, recipe, request.calibration, items), some)
+
+        return noise.ranked(layers(work.content), noise.answers(work.content, some), alone)
 
     @cached_property
-    def _quantizer(self) -> TfliteQuantizer:
-        return TfliteQuantizer(modern.modernised(self._path.read_bytes()))
+    def _modern(self) -> bytes:
+        return modern.modernised(self._path.read_bytes())
+
+    def _quantizer(self, recipe: Recipe, items: Any) -> TfliteQuantizer:
+        if recipe.equalized not in self._quantizers:
+            content = equalize.equalized(self._modern, items) if recipe.equalized else self._modern
+            self._quantizers[recipe.equalized] = TfliteQuantizer(content)
+        return self._quantizers[recipe.equalized]
 
     def _onnx(self, request: Export) -> None:
         import tf2onnx
@@ -80,13 +103,28 @@ class TfliteModel:
         write_onnx(model, request)
 
 
-def _slim(content: bytes, recipe: Recipe, items: Any) -> bytes:
-    shown = items[np.linspace(0, len(items) - 1, min(len(items), _SHOWN_ITEMS)).round().astype(int)]
+def _quantized(work: TfliteQuantizer, recipe: Recipe, calibration: str, items: Any) -> bytes:
+    try:
+        return work.quantized(recipe, calibration, items)
+    except UnchangedError as error:
+        raise NoRouteError(str(error)) from None
+
+
+def _slim(content: bytes, recipe: Recipe, shown: Any) -> bytes:
     try:
         return slim_tflite.proven(content, shown)
     except slim_tflite.DeclinedError as error:
         print(f"{recipe.name} was not made smaller: {error}", file=sys.stderr)
         return content
+
+
+def _items(request: Export | Rank) -> Any:
+    return np.load(request.calibration)["t0"]
+
+
+def _spread(items: Any, count: int) -> Any:
+    """So many of the items, evenly over all."""
+    return items[np.linspace(0, len(items) - 1, min(len(items), count)).round().astype(int)]
 
 
 def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:

@@ -7,7 +7,6 @@ seconds, does not crash on an LSTM, and knows scopes.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +23,7 @@ from ai_edge_quantizer.qtyping import (
     TFLOperationName,
 )
 
+from converter.passes.noise import exactly
 from converter.passes.ranges import Ranges, observed
 from converter.recipes import BY_NAME, Recipe
 
@@ -46,7 +46,7 @@ class TfliteQuantizer:
 
     def __init__(self, content: bytes) -> None:
         """Args: `content`, with a signature and named tensors (see `modern.modernised`)."""
-        self._content = content
+        self.content = content
         self._ranges = lru_cache(maxsize=None)(self._observed)
         self._calibration: tuple[str, npt.NDArray[Any]] | None = None
 
@@ -61,14 +61,12 @@ class TfliteQuantizer:
             UnchangedError: nothing would be quantized.
         """
         self._calibration = (calibration, items)
-        work = quantizer.Quantizer(self._content)
+        work = quantizer.Quantizer(self.content)
         _configure(work, _ALL, recipe)
         for scope in recipe.scopes:
             _configure(work, scope.layers, BY_NAME[scope.recipe])
-        if recipe.static and (inside := "|".join(map(exactly, _in_loops(self._content)))):
+        if recipe.static and (inside := "|".join(map(exactly, _in_loops(self.content)))):
             _configure(work, inside, BY_NAME["tflite-float32"])
-        for edge in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
-            work.update_quantization_recipe(regex=_ALL, operation_name=edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
         ranges = self._ranges(recipe.calibration, calibration) if work.need_calibration else None
         content = bytes(work.quantize(ranges, enable_progress_bar=False, enable_progress_report=False).quantized_model)
         if not _has_quantized(content):
@@ -77,17 +75,17 @@ class TfliteQuantizer:
 
     def _observed(self, calibration: Any, _: str) -> Ranges:
         assert self._calibration is not None
-        return observed(self._content, self._calibration[1], calibration)
+        return observed(self.content, self._calibration[1], calibration)
 
 
 def layers(content: bytes) -> list[str]:
-    """Names of the outputs of the operators that multiply by weights, in the order they run."""
+    """Names of the outputs of the operators that compute, in the order they run."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
     names = []
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
-        if max(code.builtinCode, code.deprecatedBuiltinCode) in _WITH_WEIGHTS:
+        if max(code.builtinCode, code.deprecatedBuiltinCode) in _COMPUTING:
             names.append(graph.tensors[operator.outputs[0]].name.decode())
     return names
 
@@ -102,13 +100,15 @@ def _in_loops(content: bytes) -> list[str]:
     ]
 
 
-def exactly(layer: str) -> str:
-    """The pattern of a scope that holds this layer and no other."""
-    return rf"(^|;){re.escape(layer)}(;|$)"
-
-
 def _configure(work: quantizer.Quantizer, layers: str, recipe: Recipe) -> None:
-    """What `recipe` does to the layers that the pattern finds."""
+    """What `recipe` does to the layers that the pattern finds; the model's own inputs and outputs stay float."""
+    _quantize(work, layers, recipe)
+    # A pattern that finds the last layer finds the output too, which has its name.
+    for edge in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+        work.update_quantization_recipe(regex=layers, operation_name=edge, algorithm_key=AlgorithmName.NO_QUANTIZE)
+
+
+def _quantize(work: quantizer.Quantizer, layers: str, recipe: Recipe) -> None:
     if recipe.weights == "float32":
         work.update_quantization_recipe(
             regex=layers, operation_name=TFLOperationName.ALL_SUPPORTED, algorithm_key=AlgorithmName.NO_QUANTIZE
@@ -141,10 +141,10 @@ def _has_quantized(content: bytes) -> bool:
     return any(tensor.type in _QUANTIZED for graph in model.subgraphs for tensor in graph.tensors)
 
 
-_WITH_WEIGHTS = {
-    schema.BuiltinOperator.CONV_2D,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D,
-    schema.BuiltinOperator.FULLY_CONNECTED,
-    schema.BuiltinOperator.TRANSPOSE_CONV,
-    schema.BuiltinOperator.BATCH_MATMUL,
+_OP = schema.BuiltinOperator
+_COMPUTING = {
+    *(_OP.CONV_2D, _OP.DEPTHWISE_CONV_2D, _OP.TRANSPOSE_CONV, _OP.FULLY_CONNECTED, _OP.BATCH_MATMUL),
+    *(_OP.ADD, _OP.SUB, _OP.MUL, _OP.DIV, _OP.MEAN, _OP.SUM, _OP.AVERAGE_POOL_2D, _OP.SQUARED_DIFFERENCE, _OP.RSQRT),
+    *(_OP.SOFTMAX, _OP.LOGISTIC, _OP.TANH, _OP.GELU, _OP.HARD_SWISH),
 }
+"""The others move numbers, or pick from them."""

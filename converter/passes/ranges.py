@@ -50,7 +50,7 @@ def observed(content: bytes, items: Array, calibration: Calibration) -> Ranges:
 
 
 def _extremes(content: bytes, items: Array) -> Iterator[tuple[str, float, float]]:
-    run = _Run(content)
+    run = Run(content)
     low = np.full(len(run.activations), np.inf)
     high = np.full(len(run.activations), -np.inf)
     for item in items:
@@ -62,7 +62,7 @@ def _extremes(content: bytes, items: Array) -> Iterator[tuple[str, float, float]
 
 
 def _histograms(content: bytes, items: Array, extremes: dict[str, tuple[float, float]]) -> Iterator[tuple[str, Array]]:
-    run = _Run(content)
+    run = Run(content)
     items = _spread(items, MAX_HISTOGRAM_VALUES // run.values)
     counts = np.zeros((len(run.activations), BINS), np.int64)
     bounds = [extremes[name] for name in run.activations.values()]
@@ -79,7 +79,7 @@ def _spread(items: Array, most: int) -> Array:
     return chosen
 
 
-class _Run:
+class Run:
     """The model, giving the values of all its float activations for an item."""
 
     def __init__(self, content: bytes) -> None:

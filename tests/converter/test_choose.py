@@ -48,6 +48,7 @@ def candidates(drop: float = 0.0, **p50_ms: float) -> list[Candidate]:
             Candidate(
                 key=recipe.name,
                 recipe=recipe.name,
+                made_by=recipe,
                 title=recipe.title,
                 format=recipe.format,
                 precision=recipe.precision,
