@@ -37,8 +37,8 @@ def built(judging: Judge, recipe: str, ratio: float, told: Told) -> Built:
     row = BY_NAME[recipe]
     cost = Cost("litert", "xnnpack", "1", 1, 200, ratio, ratio, ratio, 1.0, 1.0, 1.0, 60.0)
     candidate = Candidate(
-        key=recipe, recipe=row.name, made_by=row, title="", format=row.format, precision=row.precision, activations=None,
-        outcome="measured", chosen_on=judging.chosen_on(told.outputs, told.evaluation), costs=[cost],
+        key=recipe, recipe=row.name, made_by=row, title="", format=row.format, precision=row.precision,
+        activations=None, outcome="measured", chosen_on=judging.chosen_on(told.outputs, told.evaluation), costs=[cost],
     )  # fmt: skip
     return Built(candidate, None, Evaluated(ROW, told.evaluation, told.outputs))
 
