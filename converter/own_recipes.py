@@ -11,6 +11,9 @@ from converter.recipes import BY_NAME, Calibration, Recipe, Scope
 from firmware_profiles.errors import Problem, did_you_mean
 from firmware_profiles.words import RecipeName
 
+_LEFT_ALONE = "onnx-float32"
+"""onnxruntime's quantizers leave a layer out, or treat it as all the others."""
+
 
 class RecipeTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[[recipe]]`.
@@ -63,6 +66,9 @@ def _scope_problems(scope: Scope, base: Recipe, place: str) -> Iterator[Problem]
         known = [name for name, recipe in BY_NAME.items() if recipe.format == base.format]
         step = did_you_mean(scope.recipe, known)
         yield Problem(f"{place}: scope", f"a known {base.format} recipe", repr(scope.recipe), step)
+    elif base.format == "onnx" and scope.recipe != _LEFT_ALONE:
+        step = f'set recipe = "{_LEFT_ALONE}", or take a TFLite base'
+        yield Problem(f"{place}: scope", f"{_LEFT_ALONE}, all that ONNX scopes know", scope.recipe, step)
 
 
 def _recipe(table: RecipeTable) -> Recipe:

@@ -133,14 +133,23 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe("tflite-int4-weights", "tflite", "TFLite, int4 weights, computed in float", "int4"),
     Recipe("onnx-float32", "onnx", "ONNX, float32"),
+    Recipe("onnx-float16", "onnx", "ONNX, float16", "float16"),
+    Recipe("onnx-int8", "onnx", "ONNX, static int8, ranges by percentile", "int8", "uint8", calibration="percentile"),
+    Recipe("onnx-int8-minmax", "onnx", "ONNX, static int8, ranges by extremes", "int8", "uint8", calibration="minmax"),
+    Recipe("onnx-int8-entropy", "onnx", "ONNX, static int8, ranges by entropy", "int8", "uint8", calibration="entropy"),
+    Recipe("onnx-int8-mse", "onnx", "ONNX, static int8, ranges by squared error", "int8", "uint8", calibration="mse"),
     Recipe(
-        "onnx-int8",
+        "onnx-int8-symmetric",
         "onnx",
-        "ONNX, static int8 QDQ, uint8 activations, ranges by percentile",
+        "ONNX, static int8, zero points 0",
         "int8",
-        "uint8",
+        "int8",
         calibration="percentile",
+        symmetric=True,
     ),
+    Recipe("onnx-int8-dynamic", "onnx", "ONNX, int8 weights, activations as they come", "int8", "dynamic"),
+    Recipe("onnx-a16w8", "onnx", "ONNX, uint16 activations, int8 weights", "int8", "uint16", calibration="minmax"),
+    Recipe("onnx-int4-weights", "onnx", "ONNX, int4 weights of matrix products", "int4", granularity="block"),
 )
 
 BY_NAME: dict[str, Recipe] = {recipe.name: recipe for recipe in RECIPES}

@@ -11,16 +11,13 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from converter.formats.base import NoRouteError, damaged, not_numbers
 from converter.passes import stable_names
-from converter.passes.quantize_onnx import quantize
+from converter.passes.modern_onnx import modernised
+from converter.passes.quantize_onnx import OnnxQuantizer
 from converter.protocol import Description, Export, Layer, Port
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Tensor
 
-OLDEST_OPSET = 13
-"""The first whose QuantizeLinear has an axis: per-channel QDQ below it writes a file that does not load."""
-
-_RAISED_OPSET = 17
 _QUANTIZED_OPERATORS = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear"}
 
 
@@ -37,15 +34,15 @@ def load(path: Path, source_format: SourceFormat) -> OnnxModel:
         raise InputError(Problem(str(path), "a model with one input", names or "none", step))
     if odd := [tensor.name for tensor in model.graph.initializer if _has_nan(tensor)]:
         raise not_numbers(path, odd)
-    return OnnxModel(path, model)
+    return OnnxModel(model)
 
 
 class OnnxModel:
     """A loaded ONNX graph with one input."""
 
-    def __init__(self, path: Path, model: onnx.ModelProto) -> None:
-        self._path = path
+    def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
+        self._quantizer: OnnxQuantizer | None = None
 
     def describe(self) -> Description:
         """See `base.SourceModel`."""
@@ -56,21 +53,22 @@ class OnnxModel:
 
     def export(self, request: Export) -> list[Layer]:
         """See `base.SourceModel`."""
+        target = Path(request.target)
         if self.describe().precision != "float32":
-            Path(request.target).write_bytes(self._path.read_bytes())
-            return []
-        write_onnx(self._model, request)
+            onnx.save(self._model, target)  # with the weights that may lie in files beside it
+        elif request.recipe.weights == "float32":
+            write_onnx(self._model, request)
+        else:
+            if self._quantizer is None:
+                self._quantizer = OnnxQuantizer(_fixed_float(self._model, request.shape))
+            items = np.load(request.calibration)["t0"]
+            onnx.save(self._quantizer.quantized(request.recipe, request.calibration, items), target)
         return []
 
 
 def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:
-    """Write the float model, or its int8 form, to the target: the same bytes for the same model."""
-    target = Path(request.target)
-    if lacking := sorted({node.op_type for node in float_model.graph.node if not _known(node)}):
-        raise NoRouteError(f"ONNX has no operator {', '.join(lacking)}; a TFLite recipe may")
-    onnx.save(_with_shape(stable_names.applied(float_model), request.shape), target)
-    if request.recipe.weights != "float32":
-        quantize(target, Path(request.calibration), target)
+    """Write the float model to the target: the same bytes for the same model."""
+    onnx.save(_fixed_float(float_model, request.shape), request.target)
 
 
 def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:
@@ -87,13 +85,16 @@ def _fixed(value: Any) -> Tensor:
     return Tensor(port.name, port.shape, port.dtype)
 
 
+def _fixed_float(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
+    if lacking := sorted({node.op_type for node in model.graph.node if not _known(node)}):
+        raise NoRouteError(f"ONNX has no operator {', '.join(lacking)}; a TFLite recipe may")
+    return _with_shape(modernised(stable_names.applied(model)), shape)
+
+
 def _with_shape(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
-    """A copy whose input has that shape, with an opset that is new enough and shapes inferred anew."""
+    """A copy whose input has that shape, with shapes inferred anew."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    default = next(entry for entry in copy.opset_import if entry.domain in ("", "ai.onnx"))
-    if default.version < OLDEST_OPSET:
-        copy = onnx.version_converter.convert_version(copy, _RAISED_OPSET)
     dimensions = _graph_inputs(copy)[0].type.tensor_type.shape.dim
     for dimension, size in zip(dimensions, shape, strict=True):
         dimension.dim_value = size
