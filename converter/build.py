@@ -13,14 +13,14 @@ import msgspec
 from converter import contents, goal_metric, judge, pack
 from converter.candidate import READERS, Candidate, Cost, Model, Row
 from converter.evaluate import Agent, Bundled
-from converter.fitting import Fitted
 from converter.judge import Judge
 from converter.metrics import Metric
 from converter.progress import Progress
 from converter.project import Project
 from converter.protocol import Export, Exported
 from converter.recipes import Recipe
-from converter.remembered import RememberedRoutes
+from converter.sources import Loaded
+from firmware_profiles import manifest
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.evaluation import Evaluation, SideBySide
 
@@ -46,9 +46,31 @@ class Workshop(NamedTuple):
     jobs: int
 
 
-class Draft(NamedTuple):
-    """An exported candidate as a bundle that can be measured."""
+class Trial(NamedTuple):
+    """One recipe for one source.
 
+    Attributes:
+        declined: why it is not tried; empty where it is.
+    """
+
+    loaded: Loaded
+    recipe: Recipe
+    declined: str = ""
+
+    @property
+    def key(self) -> str:
+        """Of the candidate that comes of it."""
+        return self.loaded.source.key(self.recipe)
+
+
+class Draft(NamedTuple):
+    """An exported candidate as a bundle that can be measured.
+
+    Attributes:
+        base: the manifest's entry for its source, before any recipe.
+    """
+
+    base: manifest.Model
     model: Model
     bundle: Path
 
@@ -80,15 +102,8 @@ class Judged(NamedTuple):
     built: list[Built]
 
 
-def build(
-    shop: Workshop,
-    routes: RememberedRoutes,
-    fitted: Fitted,
-    recipes: Sequence[Recipe],
-    declined: dict[str, str],
-    calibration: Path,
-) -> Judged:
-    """Export and evaluate `recipes`; the first is the yardstick. Exports go on while others are evaluated.
+def build(shop: Workshop, trials: Sequence[Trial], calibration: Path) -> Judged:
+    """Export and evaluate; the first is the yardstick. Exports go on while others are evaluated.
 
     Raises:
         InputError: the evaluation data does not fit the model.
@@ -98,11 +113,11 @@ def build(
     futures: list[Future[Evaluated] | None] = []
     executor = ThreadPoolExecutor(shop.jobs)
     try:
-        for recipe in recipes:
-            shop.progress(f"exporting {recipe.name}")
-            exports.append(_export(shop, routes, fitted, recipe, declined.get(recipe.name, ""), calibration))
+        for trial in trials:
+            shop.progress(f"exporting {trial.key}")
+            exports.append(_export(shop, trial, calibration))
             draft = exports[-1][1]
-            futures.append(executor.submit(_evaluate, shop, recipe, draft) if draft else None)
+            futures.append(executor.submit(_evaluate, shop, trial.recipe, draft) if draft else None)
         shop.progress("evaluating")
         judging = _judge(shop, _reference(exports[0][0], futures[0]))
         return Judged(
@@ -116,13 +131,11 @@ def build(
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def attempt(
-    shop: Workshop, routes: RememberedRoutes, fitted: Fitted, judging: Judge, recipe: Recipe, calibration: Path
-) -> Built:
-    """Export and evaluate one recipe more."""
-    shop.progress(f"trying {recipe.name}")
-    candidate, draft = _export(shop, routes, fitted, recipe, "", calibration)
-    return _scored(judging, candidate, draft, (lambda: _evaluate(shop, recipe, draft)) if draft else None)
+def attempt(shop: Workshop, judging: Judge, trial: Trial, calibration: Path) -> Built:
+    """Export and evaluate one candidate more."""
+    shop.progress(f"trying {trial.key}")
+    candidate, draft = _export(shop, trial, calibration)
+    return _scored(judging, candidate, draft, (lambda: _evaluate(shop, trial.recipe, draft)) if draft else None)
 
 
 def with_cost(shop: Workshop, reference: Built, built: Built, rows: Sequence[Row]) -> Built:
@@ -146,11 +159,11 @@ def with_cost(shop: Workshop, reference: Built, built: Built, rows: Sequence[Row
     return built._replace(candidate=msgspec.structs.replace(built.candidate, costs=costs))
 
 
-def _export(
-    shop: Workshop, routes: RememberedRoutes, fitted: Fitted, recipe: Recipe, declined: str, calibration: Path
-) -> tuple[Candidate, Draft | None]:
+def _export(shop: Workshop, trial: Trial, calibration: Path) -> tuple[Candidate, Draft | None]:
+    recipe, loaded = trial.recipe, trial.loaded
     candidate = Candidate(
-        key=recipe.name,
+        key=trial.key,
+        model=loaded.source.name,
         recipe=recipe.name,
         made_by=recipe,
         title=recipe.title,
@@ -158,12 +171,12 @@ def _export(
         precision=recipe.precision,
         activations=recipe.symmetry,
         outcome="declined",
-        reason=declined,
+        reason=trial.declined,
     )
-    if declined:
+    if trial.declined:
         return candidate, None
-    target = shop.folder / recipe.file
-    reply = routes.export(Export(recipe, fitted.shape, str(calibration), str(target)))
+    target = loaded.folder / recipe.file
+    reply = loaded.routes.export(Export(recipe, loaded.fitted.shape, str(calibration), str(target)))
     if not isinstance(reply, Exported):
         outcome = type(reply).__name__.lower()
         return msgspec.structs.replace(candidate, outcome=outcome, reason=reply.reason), None
@@ -178,9 +191,9 @@ def _export(
     )
     model = Model(target, reply.inputs, reply.outputs)
     draft = target.with_suffix(".draft.godwit")
-    entry = pack.entry(fitted.entry, candidate, model, [], "")
+    entry = pack.entry(loaded.fitted.entry, candidate, model, [], "")
     pack.write(draft, shop.project, shop.project.profiles[0], entry, {entry.file: content})
-    return candidate, Draft(model, draft)
+    return candidate, Draft(loaded.fitted.entry, model, draft)
 
 
 def _evaluate(shop: Workshop, recipe: Recipe, draft: Draft) -> Evaluated:

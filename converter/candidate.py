@@ -76,7 +76,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the report.
 
     Attributes:
-        key: names it in one conversion: the recipe.
+        key: names it in one conversion: "model/recipe", or just the recipe of `[model]`'s own source.
+        model: name of the `[[model.candidate]]` that it was made from; empty for `[model]`'s own source.
         made_by: the recipe as a row of data; the fields after it are its own.
         outcome: measured; declined: there is no route, which is no fault; failed: a tool failed.
         reason: why it was declined or failed.
@@ -94,6 +95,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: str
+    model: str = ""
     recipe: RecipeName
     made_by: Recipe
     title: str

@@ -14,7 +14,7 @@ from converter.choose import Verdict
 from converter.judge import Judge
 from converter.proof import Proven, Prover
 from converter.report import Evidence, LeftOut, ProfileReport
-from firmware_profiles import atomic, manifest
+from firmware_profiles import atomic
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.profile import Profile
 
@@ -24,12 +24,10 @@ class Delivery(NamedTuple):
 
     Attributes:
         out: where they go; made when the first is written.
-        entry: the manifest's, before any recipe.
         judge: of the candidates.
     """
 
     out: Path
-    entry: manifest.Model
     judge: Judge
     made_at: datetime
 
@@ -81,7 +79,7 @@ def _write(
 ) -> Path:
     assert winner.draft is not None
     claims = [each.claim for each in proven if each.claim]
-    entry = pack.entry(delivery.entry, winner.candidate, winner.draft.model, claims, pack.GOLDEN)
+    entry = pack.entry(winner.draft.base, winner.candidate, winner.draft.model, claims, pack.GOLDEN)
     members = {
         entry.file: winner.draft.model.file.read_bytes(),
         pack.GOLDEN: prover.vectors(winner).content,

@@ -10,6 +10,7 @@ import msgspec
 from converter import pack
 from converter.project import Project
 from converter.protocol import Description, Port
+from converter.source import Source
 from firmware_profiles import manifest
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import InputSpec, Tensor
@@ -27,22 +28,27 @@ class Fitted(NamedTuple):
     entry: manifest.Model
 
 
-def fit(project: Project, description: Description) -> Fitted:
+def fit(project: Project, source: Source, description: Description) -> Fitted:
     """Fix the input's shape and check the declarations against the model.
 
     Raises:
         InputError: everything in which they disagree.
     """
-    source, pre = description.inputs[0], project.file.input
-    shape = [1, *_closed(source.shape[1:], project.file.model.input_shape)]
-    if pre.kind == "image" and len(shape) == 4:
-        pre, shape = _sized(pre, shape)
-    problems = [*_shape_problems(project, source, pre, shape), *_label_problems(project, description)]
+    port = description.inputs[0]
+    pre, shape = declared_input(project, source, port)
+    problems = [*_shape_problems(project, source, port, pre, shape), *_label_problems(project, description)]
     if problems:
         raise InputError(*problems)
-    inputs = [Tensor(source.name, shape, source.dtype)]
+    inputs = [Tensor(port.name, shape, port.dtype)]
     outputs = [Tensor(port.name, [size or 1 for size in port.shape], port.dtype) for port in description.outputs]
     return Fitted(shape, pack.model_entry(project, pre, inputs, outputs))
+
+
+def declared_input(project: Project, source: Source, port: Port) -> tuple[InputSpec, list[int]]:
+    """The pre-processing with its sizes, and the input's shape with the batch of 1; 0 where nobody says a size."""
+    pre = project.file.input
+    shape = [1, *_closed(port.shape[1:], list(source.input_shape))]
+    return _sized(pre, shape) if pre.kind == "image" and len(shape) == 4 else (pre, shape)
 
 
 def _closed(sizes: list[int], declared: list[int]) -> list[int]:
@@ -59,16 +65,21 @@ def _sized(pre: InputSpec, shape: list[int]) -> tuple[InputSpec, list[int]]:
     return msgspec.structs.replace(pre, height=pre.height or height, width=pre.width or width), fixed
 
 
-def _shape_problems(project: Project, source: Port, pre: InputSpec, shape: list[int]) -> Iterator[Problem]:
-    where = f"{project.source}: input {source.name}"
-    told = "×".join(str(size or "?") for size in source.shape[1:])
-    if source.shape and source.shape[0] > 1:
-        yield Problem(where, "a batch of 1 or an open one", f"a batch of {source.shape[0]}", "export it again")
-    if len(source.shape) == len(shape) and any(a and a != b for a, b in zip(source.shape[1:], shape[1:], strict=True)):
-        yield Problem(f"{project.path}: model.input_shape", f"the model's own {told}", str(shape[1:]), "correct it")
+def _shape_problems(
+    project: Project, source: Source, port: Port, pre: InputSpec, shape: list[int]
+) -> Iterator[Problem]:
+    where = f"{source.path}: input {port.name}"
+    told = "×".join(str(size or "?") for size in port.shape[1:])
+    if port.shape and port.shape[0] > 1:
+        yield Problem(where, "a batch of 1 or an open one", f"a batch of {port.shape[0]}", "export it again")
+    if len(port.shape) == len(shape) and any(a and a != b for a, b in zip(port.shape[1:], shape[1:], strict=True)):
+        yield Problem(
+            f"{project.path}: {source.table}.input_shape", f"the model's own {told}", str(shape[1:]), "correct it"
+        )
     if not all(shape):
         axes = ", ".join(str(axis) for axis, size in enumerate(shape) if not size)
-        step = f"give model.input_shape, as in {[size or 16 for size in shape[1:]]}, or height and width in [input]"
+        example = [size or 16 for size in shape[1:]]
+        step = f"give {source.table}.input_shape, as in {example}, or height and width in [input]"
         yield Problem(where, "a fixed shape", f"{told}, open at axis {axes} (axis 0 is the batch)", step)
     if pre.kind == "tensor":
         return

@@ -99,6 +99,7 @@ def card(project: Project, profile: Profile, candidate: Candidate, judge: Judge)
         f"# {table.name} {table.version}\n\n"
         f"- Task: {table.task}\n"
         f"- Made for: {profile.title} ({profile.name})\n"
+        f"- Source: {_source(project, candidate)}\n"
         f"- Recipe: {candidate.recipe} ({candidate.title})\n"
         f"- Size: {candidate.size_bytes:,} bytes; {candidate.multiply_adds:,} multiply-adds an inference\n"
         f"{score}{agrees}"
@@ -109,6 +110,11 @@ def card(project: Project, profile: Profile, candidate: Candidate, judge: Judge)
         "Latencies lie in the evidence file beside the bundle.\n"
     )
     return text.encode()
+
+
+def _source(project: Project, candidate: Candidate) -> str:
+    given = next(each.source for each in project.file.model.sources if each.name == candidate.model)
+    return f"{candidate.model} ({given})" if candidate.model else given
 
 
 def _interval(told: Comparison) -> str:

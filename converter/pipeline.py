@@ -12,38 +12,20 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from converter import (
-    build,
-    cautions,
-    choose,
-    deliver,
-    fitting,
-    goal_metric,
-    golden,
-    pareto,
-    plan,
-    refine,
-    selection,
-    tools,
-)
-from converter.build import Built, Judged, Workshop
+from converter import build, cautions, choose, deliver, goal_metric, golden, pareto, rounds, selection, sources, tools
+from converter.build import Built, Workshop
 from converter.cache import Cache
 from converter.candidate import Row
 from converter.deliver import Delivery
 from converter.evaluate import Agent
 from converter.fitting import Fitted
-from converter.judge import Judge
 from converter.plan import Plan, Target
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.project import Project
 from converter.proof import Prover
-from converter.protocol import Description, Rank
-from converter.recipes import calibration_items, decline, reference
-from converter.refine import Refined
-from converter.remembered import RememberedRoutes
+from converter.recipes import calibration_items
 from converter.report import ProfileReport, Report
-from converter.routes import Routes
 from firmware_profiles.errors import InputError, Problem
 
 EVALUATION_SAMPLE = 192
@@ -68,25 +50,22 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
     with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
         metric = goal_metric.of(project.file.goal.metric, project.path.parent, processes, Path(folder))
         shop = Workshop(project, Agent(processes, results), progress, Path(folder), metric, jobs)
-        routes = RememberedRoutes(Routes(processes, Path(folder), progress, planned.source), results, planned.source)
         # Load, check, export and measure each, evaluate the last, deliver each.
-        progress.expect(3 + 2 * len(planned.wanted) + len(planned.targets))
-        progress(f"loading {planned.source.name}")
-        description = routes.describe()
-        fitted = fitting.fit(project, description)
+        progress.expect(2 + len(planned.sources) * (1 + 2 * len(planned.wanted)) + len(planned.targets))
+        loaded = sources.load(project, planned.sources, processes, Path(folder), progress, results)
         progress("checking the data")
-        data = _checked_data(shop, fitted)
+        data = _checked_data(shop, loaded[0].fitted)
+        sources.check_labels(project, data.evaluation_sample)
         _warn_of_data(progress, data)
         pool = _golden_pool(project, data)
-        judging, built = _candidates(shop, routes, planned, description, fitted, data)
-        planned, built, sensitivity = _second_round(shop, routes, planned, fitted, data, judging, built)
-        routes.close()
+        judging, (planned, built, sensitivity) = rounds.tried(shop, planned, loaded, data.calibration)
+        sources.close(loaded)
         for text in cautions.of_labels(judging):
             progress.warn(text)
         built = _with_costs(shop, planned, built)
         built = selection.confirmed(project.file.goal, planned.targets, judging, built)
-        delivery = Delivery(out, fitted.entry, judging, _now())
-        found = _finish(shop, planned, Prover(shop, fitted.entry, pool), delivery, built)
+        delivery = Delivery(out, judging, _now())
+        found = _finish(shop, planned, Prover(shop, pool), delivery, built)
         return msgspec.structs.replace(found, sensitivity=sensitivity)
 
 
@@ -115,40 +94,6 @@ def _warn_of_data(progress: Progress, data: Data) -> None:
         ]
     for text in told:
         progress.warn(text)
-
-
-def _candidates(
-    shop: Workshop, routes: RememberedRoutes, planned: Plan, description: Description, fitted: Fitted, data: Data
-) -> Judged:
-    yardstick = reference(planned.source_format, description.precision)
-    recipes = plan.export_order(planned, yardstick)
-    reasons = {recipe.name: decline(recipe, planned.source_format, description.precision) for recipe in recipes}
-    declined = plan.declined_by_all(planned) | {str(name): reason for name, reason in reasons.items() if reason}
-    declined.pop(yardstick.name, None)  # everything is compared with it, whoever wants it
-    return build.build(shop, routes, fitted, recipes, declined, data.calibration)
-
-
-def _second_round(
-    shop: Workshop,
-    routes: RememberedRoutes,
-    planned: Plan,
-    fitted: Fitted,
-    data: Data,
-    judging: Judge,
-    built: Sequence[Built],
-) -> Refined:
-    def drop_points(each: Built) -> float:
-        told = build.confirmed(judging, each).candidate
-        return max(found.drop_points for found in (told.chosen_on, told.confirmed_on) if found)
-
-    return refine.refined(
-        planned,
-        built,
-        drop_points,
-        shop.project.file.goal.max_drop_points,
-        lambda recipe: build.attempt(shop, routes, fitted, judging, recipe, data.calibration),
-        lambda recipe: routes.rank(Rank(recipe, fitted.shape, str(data.calibration))),
-    )
 
 
 def _with_costs(shop: Workshop, planned: Plan, built: Sequence[Built]) -> list[Built]:
@@ -190,6 +135,7 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, b
         name=model.name,
         version=model.version,
         source=model.source,
+        others={each.name: each.source for each in model.candidate},
         task=model.task,
         made_at=delivery.made_at,
         seconds=round(shop.progress.elapsed_s(), 1),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from converter import delegation, own_recipes, routes, toolchain
-from converter import source as sources
+from converter import source as models
 from converter.candidate import Row
 from converter.project import Project
-from converter.recipes import BY_NAME, RECIPES, Recipe, SourceFormat, decline, reference
+from converter.recipes import BY_NAME, RECIPES, Recipe, reference
 from converter.source import Source
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.profile import Profile, is_this_machine
@@ -26,8 +26,8 @@ class Target(NamedTuple):
     """What one profile will try.
 
     Attributes:
-        recipes: that the profile asks for and the source has a route to.
-        declined: recipe → why there is no route.
+        recipes: that the profile asks for and can take.
+        declined: recipe → why it cannot take it.
         runtimes_here: rows of the profile that should run on this machine.
         runtimes_elsewhere: rows that cannot, so no bundle will claim them.
     """
@@ -44,17 +44,13 @@ class Plan(NamedTuple):
     """The whole conversion.
 
     Attributes:
+        sources: that compete; the first is `[model]`'s own.
         wanted: every recipe that some profile asks for, in the order of `RECIPES`.
     """
 
-    source: Source
+    sources: list[Source]
     targets: list[Target]
     wanted: list[Recipe]
-
-    @property
-    def source_format(self) -> SourceFormat:
-        """What the source is."""
-        return self.source.format
 
 
 def make(project: Project, only: str | None) -> Plan:
@@ -67,20 +63,13 @@ def make(project: Project, only: str | None) -> Plan:
     catalogue = {recipe.name: recipe for recipe in (*RECIPES, *own)}
     if problems := list(_unknown(project, catalogue, only)):
         raise InputError(*problems)
-    table = project.file.model
-    source = sources.find(project.path.parent, table.source, table.state, table.input_shape)
-    if too_large := list(
-        filter(None, (_too_large(profile, source, _asked(profile, catalogue, only)) for profile in project.profiles))
-    ):
-        raise InputError(*too_large)
-    targets = [_target(profile, source.format, _asked(profile, catalogue, only)) for profile in project.profiles]
+    sources = _sources(project)
+    asked = [(profile, _asked(profile, catalogue, only)) for profile in project.profiles]
+    if problems := list(_too_large(sources, asked)):
+        raise InputError(*problems)
+    targets = [_target(profile, recipes) for profile, recipes in asked]
     wanted = [recipe for recipe in catalogue.values() if any(_asks(target, recipe) for target in targets)]
-    return Plan(source, targets, wanted)
-
-
-def export_order(plan: Plan, yardstick: Recipe) -> list[Recipe]:
-    """The recipes to export: the yardstick first, since everything is compared with it."""
-    return [yardstick, *(recipe for recipe in plan.wanted if recipe != yardstick)]
+    return Plan(sources, targets, wanted)
 
 
 def declined_by_all(plan: Plan) -> dict[str, str]:
@@ -92,10 +81,10 @@ def declined_by_all(plan: Plan) -> dict[str, str]:
 
 def describe(project: Project, plan: Plan) -> list[str]:
     """The plan as lines for a person."""
-    yardstick = reference(plan.source_format, "float32").name
+    yardstick = reference(plan.sources[0].format, "float32").name
     goal = project.file.goal
     lines = [
-        f"source     {project.source} ({plan.source_format})",
+        *(f"source     {_named(source)}{source.path} ({source.format})" for source in plan.sources),
         *_toolchains(plan),
         f"goal       at most {goal.max_drop_points:g} points below {yardstick}, then the best {goal.optimise}",
     ]
@@ -115,6 +104,23 @@ def describe(project: Project, plan: Plan) -> list[str]:
     return lines
 
 
+def _sources(project: Project) -> list[Source]:
+    found: list[Source] = []
+    problems: list[Problem] = []
+    for table in project.file.model.sources:
+        try:
+            found.append(models.find(project.path.parent, table))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(*problems)
+    return found
+
+
+def _named(source: Source) -> str:
+    return f"{source.name}: " if source.name else ""
+
+
 def _unknown(project: Project, catalogue: dict[str, Recipe], only: str | None) -> Iterator[Problem]:
     named = [("--recipe", only)] if only is not None else []
     named += [(f"profile {profile.name}: recipes", name) for profile in project.profiles for name in profile.recipes]
@@ -132,7 +138,14 @@ def _asked(profile: Profile, catalogue: dict[str, Recipe], only: str | None) -> 
     return [recipe for recipe in (catalogue[only],) if recipe.format in profile.formats]
 
 
-def _too_large(profile: Profile, source: Source, asked: list[Recipe]) -> Problem | None:
+def _too_large(sources: Sequence[Source], asked: Sequence[tuple[Profile, list[Recipe]]]) -> Iterator[Problem]:
+    """For a profile that no source can fit, and for a source that fits no profile, by whatever recipe."""
+    found = [[_excess(source, profile, recipes) for profile, recipes in asked] for source in sources]
+    told = [row for row in found[1:] if all(row)] + [column for column in zip(*found, strict=True) if all(column)]
+    yield from dict.fromkeys(problem for problems in told for problem in problems if problem)
+
+
+def _excess(source: Source, profile: Profile, asked: Sequence[Recipe]) -> Problem | None:
     """For a profile whose limit even the smallest recipe cannot reach."""
     least_bytes = source.weight_bytes() * min((_SHARE[recipe.weights] for recipe in asked), default=0)
     limit_bytes = profile.limits.model_mb * (1 << 20)
@@ -146,15 +159,12 @@ def _too_large(profile: Profile, source: Source, asked: list[Recipe]) -> Problem
 def _toolchains(plan: Plan) -> Iterator[str]:
     """What the routes of the wanted recipes go through."""
     ready = {state.name for state in toolchain.states() if state.ready}
-    for name in routes.toolchains(plan.source_format, plan.wanted):
+    for name in sorted({name for source in plan.sources for name in routes.toolchains(source.format, plan.wanted)}):
         yield f"toolchain  {name}{'' if name in ready else ', which is made first (some gigabytes)'}"
 
 
-def _target(profile: Profile, source_format: SourceFormat, asked: list[Recipe]) -> Target:
-    reasons = {
-        recipe.name: decline(recipe, source_format, "float32") or delegation.cannot_take(profile, recipe)
-        for recipe in asked
-    }
+def _target(profile: Profile, asked: list[Recipe]) -> Target:
+    reasons = {recipe.name: delegation.cannot_take(profile, recipe) for recipe in asked}
     rows = [Row(row.runtime, row.delegate) for row in profile.runtimes]
     here = [row for row in rows if _runs_here(row)]
     return Target(

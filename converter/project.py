@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from converter import goal_metric, own_recipes
+from converter import source as sources
 from converter.own_recipes import RecipeTable
-from converter.source import is_code
+from converter.source import SourceTable, is_code
 from firmware_profiles import profile as profiles
 from firmware_profiles import schema
 from firmware_profiles.errors import InputError, Problem
@@ -33,6 +34,7 @@ class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         state: state dict of that network, relative to the project file.
         input_shape: of one input without its batch, where the model leaves it open or does not say it.
         labels: class names in the order of the output; "0", "1", … where there are none.
+        candidate: other trained models for the same task, which compete with this one.
     """
 
     name: Name
@@ -42,6 +44,12 @@ class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     state: str = ""
     input_shape: list[Count] = []
     labels: list[str] = []
+    candidate: list[SourceTable] = []
+
+    @property
+    def sources(self) -> list[SourceTable]:
+        """Its own source, then the others."""
+        return [SourceTable("", self.source, self.state, self.input_shape), *self.candidate]
 
 
 class DataTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -104,12 +112,6 @@ class Project(NamedTuple):
     profiles: list[Profile]
 
     @property
-    def source(self) -> Path:
-        """The file of the trained model; for PyTorch code that of its state dict."""
-        table = self.file.model
-        return self.path.parent / (table.state if is_code(table.source) else table.source)
-
-    @property
     def calibration(self) -> Path:
         """Data that sets the ranges of quantized activations."""
         return self.path.parent / self.file.data.calibration
@@ -137,6 +139,7 @@ def load(path: Path, targets: Sequence[str] = (), max_drop_points: float | None 
     except InputError as error:
         raise InputError(*error.problems, *problems) from None
     problems += own_recipes.problems(file.recipe, str(path))
+    problems += sources.problems(file.model.candidate, str(path))
     problems += goal_metric.problems(file.goal.metric, file.model.task, f"{path}: goal.metric")
     if problems:
         raise InputError(*problems)
@@ -154,13 +157,24 @@ def _overridden(document: dict[str, Any], targets: Sequence[str], max_drop_point
 
 
 def _missing_files(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    for table, key in (("model", "source"), ("model", "state"), ("data", "calibration"), ("data", "evaluation")):
-        value = _table(document, table).get(key)
-        if not isinstance(value, str) or not value or (key == "source" and is_code(value)):
-            continue
-        if not (path.parent / value).exists():
-            where, found = f"{path}: {table}.{key}", f"{value!r}, which does not exist"
-            yield Problem(where, "a path relative to the project file", found, "correct the path")
+    for table, keys in _tables_with_paths(document):
+        for key in ("source", "state", "calibration", "evaluation"):
+            value = keys.get(key)
+            if not isinstance(value, str) or not value or (key == "source" and is_code(value)):
+                continue
+            if not (path.parent / value).exists():
+                where, found = f"{path}: {table}.{key}", f"{value!r}, which does not exist"
+                yield Problem(where, "a path relative to the project file", found, "correct the path")
+
+
+def _tables_with_paths(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    model = _table(document, "model")
+    yield "model", model
+    others = model.get("candidate")
+    for each in others if isinstance(others, list) else ():
+        if isinstance(each, Mapping):
+            yield f"model.candidate {each.get('name', '')}".rstrip(), each
+    yield "data", _table(document, "data")
 
 
 def _unloadable_profiles(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:

@@ -10,7 +10,6 @@ from converter import golden, pack
 from converter.build import Built, Workshop
 from converter.candidate import READERS, Row
 from converter.golden import Array
-from firmware_profiles import manifest
 from firmware_profiles.errors import GodwitError
 from firmware_profiles.manifest import RuntimeClaim
 from firmware_profiles.words import Precision
@@ -49,10 +48,9 @@ class Proven(NamedTuple):
 class Prover:
     """Makes the vectors of a candidate once, and proves each runtime once, for however many profiles."""
 
-    def __init__(self, shop: Workshop, entry: manifest.Model, pool: Array) -> None:
-        """Args: `entry` of the model before any recipe; `pool` of raw golden inputs, [n, …]."""
+    def __init__(self, shop: Workshop, pool: Array) -> None:
+        """Args: `pool` of raw golden inputs, [n, …]."""
         self._shop = shop
-        self._entry = entry
         self._pool = pool
         self._vectors: dict[str, Vectors] = {}
         self._proven: dict[tuple[str, Row], Proven] = {}
@@ -111,7 +109,7 @@ class Prover:
         assert built.draft is not None
         vectors, shop = self.vectors(built), self._shop
         claim = RuntimeClaim(row.runtime, row.delegate, "0", vectors.tolerance)
-        entry = pack.entry(self._entry, built.candidate, built.draft.model, [claim], pack.GOLDEN)
+        entry = pack.entry(built.draft.base, built.candidate, built.draft.model, [claim], pack.GOLDEN)
         members = {entry.file: built.draft.model.file.read_bytes(), pack.GOLDEN: vectors.content}
         bundle = built.draft.bundle.with_suffix(f".{row.runtime}-{row.delegate}.proof.godwit")
         pack.write(bundle, shop.project, shop.project.profiles[0], entry, members)

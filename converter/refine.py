@@ -19,7 +19,6 @@ from converter.build import Built
 from converter.plan import Plan, Target
 from converter.protocol import Declined, Failed, Layer, Ranked
 from converter.recipes import RECIPES, Recipe, Scope
-from firmware_profiles.words import RecipeName
 
 Attempt = Callable[[Recipe], Built]
 Drop = Callable[[Built], float]
@@ -44,12 +43,12 @@ class Sensitivity(msgspec.Struct, frozen=True):
     """What was learned about one recipe that lost too much.
 
     Attributes:
-        recipe: that lost least of its kind.
+        key: of the candidate that lost least of its kind.
         layers: with the signal-to-noise of the model's output where that layer alone is quantized, worst first.
         curve: in the order tried; empty where other ranges were enough.
     """
 
-    recipe: RecipeName
+    key: str
     layers: list[Layer]
     curve: list[Step]
 
@@ -86,7 +85,8 @@ def refined(
         if any(map(holds, kin)) or not any(map(_measured, kin)):
             continue
         best = min(filter(_measured, kin), key=drop)
-        mixed, sensitivity = _mixed(best, found.built[0].candidate.size_bytes * 3 // 4, holds, drop, attempt, rank)
+        largest_bytes = max(each.candidate.size_bytes for each in found.built)
+        mixed, sensitivity = _mixed(best, largest_bytes * 3 // 4, holds, drop, attempt, rank)
         found = _with(found, base, mixed)
         found.sensitivity.extend(sensitivity)
     return found
@@ -129,7 +129,7 @@ def _mixed(
         Step(count, drop(each) if _measured(each) else None, each.candidate.size_bytes) for count, each in tried.items()
     ]
     kept_candidates = [tried[good[0]]] if good else [tried[count] for count in list(tried)[-1:]]
-    return kept_candidates, [Sensitivity(base.name, ranked.layers, curve)]
+    return kept_candidates, [Sensitivity(best.candidate.key, ranked.layers, curve)]
 
 
 def _halve(low: int, high: int, enough: Callable[[int], bool]) -> None:

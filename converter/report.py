@@ -60,6 +60,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `godwit convert`.
 
     Attributes:
+        source: as the project names it.
+        others: sources that competed with it: name → source, as the project names it.
         yardstick: what `drop_points` of the candidates means.
         labelled: whether the evaluation data has labels.
         metric: its name; none without labels.
@@ -77,6 +79,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     source: str
+    others: dict[str, str]
     task: str
     made_at: datetime
     seconds: float

@@ -56,11 +56,17 @@ def _heading(report: Report) -> str:
     counted = f"{made} of {wanted} bundles" if made != wanted else f"{made} bundle{'s' if made != 1 else ''}"
     return (
         f"<header><h1>{escape(report.name)} <small>{escape(report.version)}</small></h1>"
-        f"<p>{counted} from <code>{escape(report.source)}</code>, made on {report.made_at:%d %B %Y at %H:%M} UTC"
+        f"<p>{counted} from {_sources(report)}, made on {report.made_at:%d %B %Y at %H:%M} UTC"
         f" in {report.seconds:.0f} s. The goal: lose no more than {report.goal_max_drop_points:.1f} points against"
         f" float, then the best {escape(report.goal_optimise)}.</p>"
         f"{''.join(f'<p class=none>{escape(text)}</p>' for text in report.warnings)}</header>\n"
     )
+
+
+def _sources(report: Report) -> str:
+    own = f"<code>{escape(report.source)}</code>"
+    others = [f"{escape(name)} <code>{escape(source)}</code>" for name, source in report.others.items()]
+    return f"{own}, which competed with {', '.join(others)}" if others else own
 
 
 def _section(title: str, note: str, body: str) -> str:
@@ -73,7 +79,16 @@ def _card(table: str) -> str:
 
 
 def _bundles(report: Report) -> str:
-    heads = ("Profile", "Recipe", capital(score_head(report)), "Against float", "Size", "p50", "p95", "Proved here on")
+    heads = (
+        "Profile",
+        "Candidate",
+        capital(score_head(report)),
+        "Against float",
+        "Size",
+        "p50",
+        "p95",
+        "Proved here on",
+    )
     rows = []
     for profile in report.profiles:
         if profile.chosen is None:

@@ -27,7 +27,7 @@ def _one(found: Sensitivity) -> str:
     shown = found.layers[:_SHOWN]
     rest = f"<p class=foot>and {len(found.layers) - _SHOWN} more</p>" if len(found.layers) > _SHOWN else ""
     layers = table(("Layer quantized alone", "Signal/noise"), _layers(shown), numbers=(1, 2)) + rest
-    return f"<h3><code>{escape(found.recipe)}</code></h3><div class='card scroll'>{steps}{layers}</div>\n"
+    return f"<h3><code>{escape(found.key)}</code></h3><div class='card scroll'>{steps}{layers}</div>\n"
 
 
 def _step(step: Step) -> str:

@@ -16,7 +16,7 @@ _SHOWN_CLASSES = 40
 def candidates(report: Report) -> str:
     """Every candidate with all that was found out about it."""
     heads = (
-        "Recipe", capital(score_head(report)), "Against float", "95 % interval", "Size", "In transit", "p50", "p95",
+        "Candidate", capital(score_head(report)), "Against float", "95 % interval", "Size", "In transit", "p50", "p95",
         "×float", "Load", "Memory", "Same class", "Mult-adds",
     )  # fmt: skip
     rows = []

@@ -85,7 +85,7 @@ class Routes:
         description = self._own.describe()
         if isinstance(description, Description):
             return description
-        self._progress(f"{self._source.name}: {description.reason}; {KERAS_2.toolchain} does")
+        self._progress(f"{self._source.title}: {description.reason}; {KERAS_2.toolchain} does")
         return self._describe_brought(KERAS_2)
 
     def export(self, request: Export) -> Exported | Declined | Failed:
@@ -158,7 +158,7 @@ class Routes:
             InputError: the source is damaged.
         """
         python = toolchain.prepare(route.toolchain, self._progress)
-        self._progress(f"bringing {self._source.name} by {route.toolchain}")
+        self._progress(f"bringing {self._source.title} by {route.toolchain}")
         source, target = self._source, self._folder / route.module
         request = Bring(
             module=route.module,

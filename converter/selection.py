@@ -16,7 +16,11 @@ def verdicts(goal: GoalTable, target: Target, built: Sequence[Built]) -> list[Ve
     """On every candidate that the profile asked for."""
     names = {recipe.name for recipe in target.recipes}
     candidates = [each.candidate for each in built if each.candidate.recipe in names]
-    declined = [Verdict(name, False, f"declined: {reason}") for name, reason in target.declined.items()]
+    declined = [
+        Verdict(each.candidate.key, False, f"declined: {target.declined[each.candidate.recipe]}")
+        for each in built
+        if each.candidate.recipe in target.declined
+    ]
     found = choose.choose(
         target.profile, candidates, goal.max_drop_points, goal.optimise, measured=target.measured_here
     )

@@ -37,6 +37,10 @@ source = {source}
 task = {task}
 # labels = ["cat", "dog"]            # {classes} names, in the order of the model's output
 
+# [[model.candidate]]                # another model for the same task, which competes with it
+# name = "small"
+# source = "small.keras"
+
 [input]
 kind = {kind}                      # pre-processing: value * scale, - mean, / std
 {image}# scale = 0.00392156862745098      # if the model was trained on values from 0 to 1
@@ -78,7 +82,7 @@ def write(model: Path, data: Path, output: Path) -> None:
         description = Routes(processes, Path(folder), Progress(), source).describe()
         guessed = _guess(model, data, output, description)
         sample = Path(folder) / "sample.npz"
-        Agent(processes, Cache(None)).tensors(fitting.fit(guessed, description).entry, data, sample, 64)
+        Agent(processes, Cache(None)).tensors(fitting.fit(guessed, source, description).entry, data, sample, 64)
         with np.load(sample) as arrays:
             labelled = "y" in arrays
     atomic.write_bytes(output, _text(guessed, description, labelled=labelled).encode())

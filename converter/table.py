@@ -18,7 +18,7 @@ def show(report: Report) -> None:
 
     console = Console(highlight=False, soft_wrap=False)
     bundles = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    heads = ("profile", "recipe", score_head(report), "±float", "size", "p50/p95 ms", "proved on")
+    heads = ("profile", "candidate", score_head(report), "±float", "size", "p50/p95 ms", "proved on")
     shown = len(heads) if console.width >= _WIDE_COLUMNS else heads.index("proved on")
     for index, head in enumerate(heads[:shown]):
         bundles.add_column(head, justify="right" if 2 <= index <= 5 else "left", no_wrap=index < 6)
@@ -36,9 +36,10 @@ def show(report: Report) -> None:
 
 
 def _show_verdicts(profile: ProfileReport) -> None:
+    width = max((len(verdict.key) for verdict in profile.verdicts), default=0)
     for verdict in profile.verdicts:
         mark = "✓" if verdict.chosen else "✗"
-        print(f"  {profile.profile:20} {mark} {verdict.key:15} {verdict.reason}")
+        print(f"  {profile.profile:20} {mark} {verdict.key:{width}} {verdict.reason}")
     for left in profile.left_out:
         print(f"  {profile.profile:20} – {left.runtime}/{left.delegate} is not claimed: {left.reason}")
     if profile.problem:

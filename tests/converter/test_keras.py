@@ -19,7 +19,7 @@ from converter.progress import Progress
 from converter.protocol import Declined, Export, Exported
 from converter.recipes import BY_NAME, RECIPES
 from converter.routes import Routes
-from converter.source import find
+from converter.source import SourceTable, find
 from firmware_profiles.errors import InputError
 
 FORMATS = {"keras": "model.keras", "h5": "model.h5", "savedmodel": "saved_model"}
@@ -47,7 +47,7 @@ def test_every_export_answers_as_keras_does(
 ) -> None:
     source = models / FORMATS[source_format]
     assert base.detect(source) == source_format
-    routes = Routes(processes, tmp_path, Progress(), find(tmp_path, str(source), "", []))
+    routes = Routes(processes, tmp_path, Progress(), find(tmp_path, SourceTable("", str(source))))
     described = routes.describe()
     assert described.inputs[0].shape == [0, 8, 8, 3]
     assert described.outputs[0].shape == [0, 4]
@@ -91,7 +91,7 @@ def test_an_rnn_has_a_batch_of_1(tmp_path: Path, processes: Processes) -> None:
     subprocess.run([sys.executable, "-c", maker, str(source)], check=True, capture_output=True)
     items = np.random.default_rng(0).normal(size=(200, 10, 4)).astype(np.float32)
     np.savez(tmp_path / "calibration.npz", t0=items)
-    routes = Routes(processes, tmp_path, Progress(), find(tmp_path, str(source), "", []))
+    routes = Routes(processes, tmp_path, Progress(), find(tmp_path, SourceTable("", str(source))))
     routes.describe()
 
     def export(recipe: str) -> Any:

@@ -22,7 +22,7 @@ def test_a_whole_project_loads_from_its_file_or_folder(tmp_path: Path) -> None:
     for given in (path, tmp_path):
         loaded = project.load(given)
         assert loaded.file.model.name == "tiny"
-        assert loaded.source.is_file()
+        assert loaded.evaluation.is_file()
         assert [profile.name for profile in loaded.profiles] == ["linux-x86_64"]
 
 

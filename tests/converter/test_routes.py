@@ -17,7 +17,7 @@ from converter.progress import Progress
 from converter.protocol import Declined, Export, Exported, Failed
 from converter.recipes import BY_NAME
 from converter.routes import Routes
-from converter.source import find
+from converter.source import SourceTable, find
 from tests.converter.conftest import DATA, MODELS
 
 TINY = MODELS / "tiny-float32.onnx"
@@ -30,7 +30,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """`start(source)` → its routes."""
     (tmp_path / "work").mkdir()
     with Processes(tmp_path) as processes:
-        yield lambda source: Routes(processes, tmp_path / "work", Progress(), find(tmp_path, str(source), "", []))
+        yield lambda source: Routes(
+            processes, tmp_path / "work", Progress(), find(tmp_path, SourceTable("", str(source)))
+        )
 
 
 def export(routes: Routes, recipe: str, shape: list[int], folder: Path) -> Exported | Declined | Failed:

@@ -16,7 +16,7 @@ from converter.processes import Processes
 from converter.progress import Progress
 from converter.protocol import Exported
 from converter.routes import Routes
-from converter.source import find
+from converter.source import SourceTable, find
 from firmware_profiles.errors import InputError
 from tests.converter.conftest import DATA, Godwit, report, tiny_project
 from tests.converter.test_real_models import IMAGENET, IMAGES
@@ -43,7 +43,7 @@ def start(models: Path, tmp_path: Path) -> Iterator[Start]:
     with Processes(tmp_path) as processes:
 
         def begin(source: str, state: str = "", shape: tuple[int, ...] = ()) -> Routes:
-            return Routes(processes, tmp_path, Progress(), find(models, source, state, list(shape)))
+            return Routes(processes, tmp_path, Progress(), find(models, SourceTable("", source, state, list(shape))))
 
         yield begin
 
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_told_in_one_line(start: Start, arguments: tuple[str, .
 
 def test_code_without_its_state_or_shape() -> None:
     with pytest.raises(InputError) as caught:
-        find(Path(), "small:network", "", [])
+        find(Path(), SourceTable("", "small:network"))
     assert [problem.where for problem in caught.value.problems] == ["model.state", "model.input_shape"]
 
 
