@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from converter import contents, goal_metric, judge, pack
-from converter.candidate import READERS, Candidate, Cost, Model, Row
+from converter.candidate import HERE, READERS, Candidate, Cost, Model, Row
 from converter.evaluate import Agent, Bundled
 from converter.judge import Judge
 from converter.metrics import Metric
@@ -259,6 +259,7 @@ def confirmed(judging: Judge, built: Built) -> Built:
 
 def _cost(row: Row, alone: Evaluation, in_turn: SideBySide) -> Cost:
     return Cost(
+        measured_on=HERE,
         runtime=row.runtime,
         delegate=row.delegate,
         version=alone.runtime.version,

@@ -46,10 +46,15 @@ class Model(NamedTuple):
     outputs: list[Tensor]
 
 
+HERE = "this machine"
+"""The machine that converts, beside the host names of others."""
+
+
 class Cost(msgspec.Struct, frozen=True):
-    """What a candidate costs on one runtime of the machine that converts.
+    """What a candidate costs on one runtime of one machine.
 
     Attributes:
+        measured_on: host name of the device, or "this machine": the one that converts.
         runtime, delegate, version: what ran it.
         p50_ms, p95_ms: of one inference, tensor in, tensor out.
         ratio: of the p50 to float's, the two measured in turn in one process.
@@ -58,6 +63,7 @@ class Cost(msgspec.Struct, frozen=True):
         peak_rss_mb: of a process that only evaluates it.
     """
 
+    measured_on: str
     runtime: RuntimeName
     delegate: DelegateName
     version: str
@@ -91,7 +97,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
             not asked.
         ran_on: what its accuracy was measured on.
         left_nodes: operators that the delegate left to the runtime's own kernels there.
-        costs: on the machine that converts, one entry a runtime; empty where the goal was missed.
+        costs: one entry a machine and runtime, the machine that converts first; empty where the goal was missed.
     """
 
     key: str
@@ -119,7 +125,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         """What may be said about it: the confirmation, which no choice flatters, where there is one."""
         return self.confirmed_on or self.chosen_on
 
-    def cost_on(self, rows: list[Row]) -> Cost | None:
-        """What it costs on the first of the rows that it was measured on."""
-        by_row = {Row(cost.runtime, cost.delegate): cost for cost in self.costs}
+    def cost_on(self, rows: list[Row], machine: str) -> Cost | None:
+        """What it costs on that machine, on the first of the rows that it was measured on there."""
+        by_row = {Row(cost.runtime, cost.delegate): cost for cost in self.costs if cost.measured_on == machine}
         return next((by_row[row] for row in rows if row in by_row), None)

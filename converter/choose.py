@@ -1,8 +1,9 @@
 """Which candidate a profile gets, and why each of the others did not. Pure functions.
 
-A profile that is this machine is decided by what was measured here. For any other the profile's own
-rules decide, since figures of this machine mislead (a Pi 4 has no dot product, TensorRT wants
-symmetric int8): the order of its runtimes, the precisions that each accelerates, size, multiply-adds.
+A profile is decided by what was measured on such a device: this machine, or another that was measured on.
+For any other the profile's own rules decide, since figures of another machine mislead (a Pi 4 has no dot
+product, TensorRT wants symmetric int8): the order of its runtimes, the precisions that each accelerates,
+size, multiply-adds.
 """
 
 from __future__ import annotations
@@ -43,16 +44,17 @@ class _Step(NamedTuple):
 
 
 def choose(
-    profile: Profile, candidates: Sequence[Candidate], max_drop_points: float, optimise: Optimise, *, measured: bool
+    profile: Profile, candidates: Sequence[Candidate], max_drop_points: float, optimise: Optimise, measured_on: str
 ) -> list[Verdict]:
     """Verdicts on all the candidates, the chosen one first if there is any.
 
     Args:
-        measured: the profile is this machine, so that what was measured here decides.
+        measured_on: the machine that is such a device, so that what was measured on it decides; empty
+            where there is none.
     """
-    faults = [(each, _fault(profile, each, max_drop_points, measured=measured)) for each in candidates]
+    faults = [(each, _fault(profile, each, max_drop_points, measured_on)) for each in candidates]
     fit = [each for each, fault in faults if not fault]
-    steps = _measured_steps(profile, optimise) if measured else _rule_steps(profile, optimise)
+    steps = _measured_steps(profile, optimise, measured_on) if measured_on else _rule_steps(profile, optimise)
     fit.sort(key=lambda each: [step.key(each) for step in steps])
     verdicts = [Verdict(each.key, False, _why_lost(fit[0], each, steps)) for each in fit[1:]]
     if fit:
@@ -70,7 +72,7 @@ def places(profile: Profile, candidate: Candidate) -> list[Row]:
     return [Row(row.runtime, row.delegate) for row in rows_for(profile, candidate)]
 
 
-def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, *, measured: bool) -> str:
+def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, measured_on: str) -> str:
     """Why the candidate cannot be used at all; empty if it can."""
     if candidate.outcome != "measured" or candidate.chosen_on is None:
         return f"{candidate.outcome}: {candidate.reason}"
@@ -86,11 +88,11 @@ def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, *, me
         return f"no runtime of the profile takes {candidate.format}"
     if fallback := delegation.unlisted_fallback(profile, candidate):
         return fallback
-    if not measured:
+    if not measured_on:
         return ""
-    cost = candidate.cost_on(places(profile, candidate))
+    cost = candidate.cost_on(places(profile, candidate), measured_on)
     if cost is None:
-        return "none of the profile's runtimes ran it here"
+        return f"none of the profile's runtimes ran it on {measured_on}"
     if cost.p95_ms > limits.p95_ms:
         return f"p95 of {cost.p95_ms:.3g} ms, the profile allows {limits.p95_ms:g} ms"
     if cost.peak_rss_mb > limits.peak_rss_mb:
@@ -98,9 +100,9 @@ def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, *, me
     return ""
 
 
-def _measured_steps(profile: Profile, optimise: Optimise) -> list[_Step]:
+def _measured_steps(profile: Profile, optimise: Optimise, measured_on: str) -> list[_Step]:
     def cost(candidate: Candidate) -> Cost:
-        found = candidate.cost_on(places(profile, candidate))
+        found = candidate.cost_on(places(profile, candidate), measured_on)
         assert found is not None
         return found
 
@@ -108,7 +110,7 @@ def _measured_steps(profile: Profile, optimise: Optimise) -> list[_Step]:
     latency = _Step(
         lambda candidate: cost(candidate).ratio,
         lambda winner, loser: f"slower: ×{cost(loser).ratio:.3g} of float's p50 against ×{cost(winner).ratio:.3g}",
-        lambda winner: f"fastest here: ×{cost(winner).ratio:.3g} of float's p50",
+        lambda winner: f"fastest on {measured_on}: ×{cost(winner).ratio:.3g} of float's p50",
     )
     return [latency, _SIZE] if optimise == "latency" else [_SIZE, latency]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from converter import choose, compare, layers, pack, report, tools
 from converter.build import Built, Workshop
+from converter.candidate import HERE
 from converter.choose import Verdict
 from converter.judge import Judge
 from converter.proof import Proven, Prover
@@ -39,12 +40,11 @@ def deliver(
     profile: Profile,
     built: Sequence[Built],
     verdicts: list[Verdict],
-    *,
-    measured_here: bool,
+    measured_on: str,
 ) -> ProfileReport:
     """Prove the chosen candidate on the profile's runtimes and write its bundle, or say why there is none."""
     if not verdicts or not verdicts[0].chosen:
-        return _without(profile, verdicts, measured_here, "no candidate meets the goal and the profile's limits")
+        return _without(profile, verdicts, measured_on, "no candidate meets the goal and the profile's limits")
     winner = next(each for each in built if each.candidate.key == verdicts[0].key)
     assert winner.candidate.told is not None
     places = choose.places(profile, winner.candidate)
@@ -52,18 +52,18 @@ def deliver(
     left_out = [LeftOut(each.row.runtime, each.row.delegate, each.reason) for each in proven if not each.claim]
     if len(left_out) == len(proven):
         reasons = "; ".join(f"{each.row}: {each.reason}" for each in proven)
-        return _without(profile, verdicts, measured_here, f"none of its runtimes could be proved here ({reasons})")
+        return _without(profile, verdicts, measured_on, f"none of its runtimes could be proved here ({reasons})")
     path = _write(shop, prover, delivery, profile, winner, proven)
     with Bundle(path) as bundle:
         sha256 = bundle.sha256
-    _write_evidence(path, delivery, profile, winner, sha256, measured_here)
+    _write_evidence(path, delivery, profile, winner, sha256, measured_on)
     return ProfileReport(
         profile=profile.name,
         title=profile.title,
-        measured_here=measured_here,
+        measured_on=measured_on,
         chosen=winner.candidate.key,
         verdicts=verdicts,
-        cost=winner.candidate.cost_on(places) or next(iter(winner.candidate.costs), None),
+        cost=winner.candidate.cost_on(places, measured_on or HERE) or next(iter(winner.candidate.costs), None),
         caution=compare.caution(winner.candidate.told, shop.project.file.goal.max_drop_points),
         bundle=str(path),
         bundle_sha256=sha256,
@@ -93,14 +93,14 @@ def _write(
 
 
 def _write_evidence(
-    path: Path, delivery: Delivery, profile: Profile, winner: Built, sha256: str, measured_here: bool
+    path: Path, delivery: Delivery, profile: Profile, winner: Built, sha256: str, measured_on: str
 ) -> None:
     assert winner.evaluated is not None
     evidence = Evidence(
         bundle_sha256=sha256,
         profile=profile.name,
         made_at=delivery.made_at,
-        measured_on_device=measured_here,
+        measured_on_device=bool(measured_on),
         candidate=winner.candidate,
         machine=winner.evaluated.evaluation.machine,
         tools=tools.versions(),
@@ -108,11 +108,11 @@ def _write_evidence(
     atomic.write_bytes(path.with_suffix(".evidence.json"), report.encode(evidence))
 
 
-def _without(profile: Profile, verdicts: list[Verdict], measured_here: bool, problem: str) -> ProfileReport:
+def _without(profile: Profile, verdicts: list[Verdict], measured_on: str, problem: str) -> ProfileReport:
     return ProfileReport(
         profile=profile.name,
         title=profile.title,
-        measured_here=measured_here,
+        measured_on=measured_on,
         chosen=None,
         verdicts=verdicts,
         problem=problem,

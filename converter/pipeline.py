@@ -15,7 +15,7 @@ import numpy as np
 from converter import build, cautions, choose, deliver, goal_metric, golden, pareto, rounds, selection, sources, tools
 from converter.build import Built, Workshop
 from converter.cache import Cache
-from converter.candidate import Row
+from converter.candidate import HERE, Row
 from converter.deliver import Delivery
 from converter.evaluate import Agent
 from converter.fitting import Fitted
@@ -116,7 +116,7 @@ def _rows_to_measure(targets: Sequence[Target], built: Built) -> list[Row]:
     assert built.evaluated is not None
     rows = [built.evaluated.row]
     for target in targets:
-        if target.measured_here:
+        if target.measured_on == HERE:
             here = [row for row in choose.places(target.profile, built.candidate) if row in target.runtimes_here]
             rows += here[:1]
     return list(dict.fromkeys(rows))
@@ -162,7 +162,7 @@ def _deliver(
     profile = target.profile
     shop.progress(f"proving and packing for {profile.name}")
     verdicts = selection.verdicts(shop.project.file.goal, target, built)
-    return deliver.deliver(shop, prover, delivery, profile, built, verdicts, measured_here=target.measured_here)
+    return deliver.deliver(shop, prover, delivery, profile, built, verdicts, target.measured_on)
 
 
 def _golden_pool(project: Project, data: Data) -> golden.Array:

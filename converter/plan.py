@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from converter import delegation, own_recipes, routes, toolchain
 from converter import source as models
-from converter.candidate import Row
+from converter.candidate import HERE, Row
 from converter.project import Project
 from converter.recipes import BY_NAME, RECIPES, Recipe, reference
 from converter.source import Source
@@ -26,6 +26,7 @@ class Target(NamedTuple):
     """What one profile will try.
 
     Attributes:
+        measured_on: the machine that is such a device, so that its figures decide; empty where there is none.
         recipes: that the profile asks for and can take.
         declined: recipe → why it cannot take it.
         runtimes_here: rows of the profile that should run on this machine.
@@ -33,7 +34,7 @@ class Target(NamedTuple):
     """
 
     profile: Profile
-    measured_here: bool
+    measured_on: str
     recipes: list[Recipe]
     declined: dict[str, str]
     runtimes_here: list[Row]
@@ -90,7 +91,9 @@ def describe(project: Project, plan: Plan) -> list[str]:
     ]
     for target in plan.targets:
         decides = (
-            "figures measured here" if target.measured_here else "the profile's rules (not measured on the device)"
+            f"figures measured on {target.measured_on}"
+            if target.measured_on
+            else "the profile's rules (not measured on the device)"
         )
         lines += [
             "",
@@ -169,7 +172,7 @@ def _target(profile: Profile, asked: list[Recipe]) -> Target:
     here = [row for row in rows if _runs_here(row)]
     return Target(
         profile,
-        is_this_machine(profile),
+        HERE if is_this_machine(profile) else "",
         [recipe for recipe in asked if not reasons[recipe.name]],
         {str(name): reason for name, reason in reasons.items() if reason},
         here,

@@ -26,12 +26,12 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one profile got.
 
     Attributes:
-        measured_here: this machine is such a device, so measured figures decided; otherwise the
+        measured_on: the machine that is such a device, whose measured figures decided; empty where the
             profile's rules did, and latencies are not the device's.
         chosen: key of the candidate in the bundle; None where nothing met the goal.
         verdicts: on every candidate, the chosen one first.
-        cost: of the chosen candidate here, on the first of the profile's runtimes that it was measured
-            on, else on any.
+        cost: of the chosen candidate, on the first of the profile's runtimes that it was measured on, else
+            on any; it says on which machine.
         caution: what the items on which it was judged cannot show; empty where they can.
         bundle: path of the bundle; empty where there is none.
         transfer_bytes: of the bundle deflated, as it travels.
@@ -42,7 +42,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: str
     title: str
-    measured_here: bool
+    measured_on: str
     chosen: str | None
     verdicts: list[Verdict]
     cost: Cost | None = None

@@ -97,9 +97,9 @@ def _bundles(report: Report) -> str:
         candidate = report.candidate(profile.chosen)
         claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
         cells = [escape(profile.profile), f"<code>{escape(profile.chosen)}</code>", *figures(report, candidate)]
-        rows.append(row([*cells, *times(profile.cost, here=profile.measured_here), escape(claims)], numbers=(2, 7)))
+        rows.append(row([*cells, *times(profile.cost, mark=not profile.measured_on), escape(claims)], numbers=(2, 7)))
     foot = "<p class=foot>* measured on the machine that converted, not on the device.</p>"
-    elsewhere = any(profile.chosen and not profile.measured_here for profile in report.profiles)
+    elsewhere = any(profile.chosen and not profile.measured_on for profile in report.profiles)
     return table(heads, rows, numbers=(2, 7)) + (foot if elsewhere else "")
 
 
@@ -112,7 +112,7 @@ def _judged(report: Report, profile: ProfileReport) -> str:
 
 
 def _profile(report: Report, profile: ProfileReport) -> str:
-    decided = "Decided by what was measured here: this machine is such a device."
+    decided = f"Decided by what was measured on {profile.measured_on}, which is such a device."
     by_rule = "Not measured on the device: decided by the profile's rules."
     left = "".join(
         f"<li><code>{entry.runtime}/{entry.delegate}</code><span>not claimed: {escape(entry.reason)}</span>"
@@ -121,7 +121,7 @@ def _profile(report: Report, profile: ProfileReport) -> str:
     sha = f"<p>sha256 <code>{profile.bundle_sha256[:16]}…</code>, {profile.bundle_bytes:,} bytes</p>"
     return (
         f"<div class=card><h3>{escape(profile.title)}</h3>"
-        f"<p><code>{escape(profile.profile)}</code>. {decided if profile.measured_here else by_rule}</p>"
+        f"<p><code>{escape(profile.profile)}</code>. {escape(decided if profile.measured_on else by_rule)}</p>"
         f"{_judged(report, profile)}{sha if profile.bundle else ''}"
         f"<ul>{''.join(map(_verdict, profile.verdicts))}{left}</ul></div>"
     )

@@ -47,12 +47,12 @@ def figures(report: Report, candidate: Candidate) -> list[str]:
     return [score(report, candidate), against_float(candidate), kb(candidate)]
 
 
-def times(cost: Cost | None, *, here: bool) -> list[str]:
+def times(cost: Cost | None, *, mark: bool) -> list[str]:
     """p50 and p95, marked where they are not the device's."""
     if cost is None:
         return ["", ""]
-    mark = "" if here else " class=host"
-    return [f"<span{mark}>{time:.3g} ms</span>" for time in (cost.p50_ms, cost.p95_ms)]
+    host = " class=host" if mark else ""
+    return [f"<span{host}>{time:.3g} ms</span>" for time in (cost.p50_ms, cost.p95_ms)]
 
 
 def table(heads: Sequence[str], rows: Iterable[str], numbers: tuple[int, int]) -> str:
@@ -86,7 +86,7 @@ def _found(report: Report, candidate: Candidate) -> list[str]:
     more = (
         ["", "", ""] if cost is None else [f"×{cost.ratio:.3g}", f"{cost.load_ms:.3g} ms", f"{cost.peak_rss_mb:.0f} MB"]
     )
-    found = [value, difference, spread, size, transit, *times(cost, here=True), *more, agreement]
+    found = [value, difference, spread, size, transit, *times(cost, mark=False), *more, agreement]
     return [*found, f"{candidate.multiply_adds:,}"]
 
 

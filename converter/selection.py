@@ -21,9 +21,7 @@ def verdicts(goal: GoalTable, target: Target, built: Sequence[Built]) -> list[Ve
         for each in built
         if each.candidate.recipe in target.declined
     ]
-    found = choose.choose(
-        target.profile, candidates, goal.max_drop_points, goal.optimise, measured=target.measured_here
-    )
+    found = choose.choose(target.profile, candidates, goal.max_drop_points, goal.optimise, target.measured_on)
     return found + declined
 
 

@@ -28,7 +28,7 @@ def show(report: Report) -> None:
     console.print(f"Yardstick: {report.yardstick}; {basis(report)}.", soft_wrap=True)
     for chosen in {profile.chosen: profile for profile in report.profiles if profile.chosen}.values():
         console.print(f"{chosen.chosen}: {judgement(report, chosen)}.", soft_wrap=True)
-    if any(not profile.measured_here for profile in report.profiles):
+    if any(not profile.measured_on for profile in report.profiles):
         console.print(f"* measured on this machine ({report.machine.cpu}), not on the device.", soft_wrap=True)
     console.print()
     for profile in report.profiles:
@@ -49,7 +49,7 @@ def _show_verdicts(profile: ProfileReport) -> None:
 def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:
     if profile.chosen is None:
         return (profile.profile, "none", "", "", "", "", "")
-    candidate, star = report.candidate(profile.chosen), "" if profile.measured_here else "*"
+    candidate, star = report.candidate(profile.chosen), "" if profile.measured_on else "*"
     times = f"{profile.cost.p50_ms:.3g}/{profile.cost.p95_ms:.3g}{star}" if profile.cost else ""
     claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
     return (

@@ -80,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--runs", type=_count, default=200, metavar="N", help="timed runs of each (default: 200)")
     _add_json(compare)
 
+    machine = _add(commands, "machine", "what this machine is: by it a profile is recognised")
+    _add_json(machine)
+
     tensors = _add(commands, "tensors", "check data against a model and write its input tensors")
     tensors.add_argument("model", type=Path, metavar="MODEL.json", help="a model as in a manifest")
     tensors.add_argument("--data", type=Path, required=True, metavar="D")

@@ -1,4 +1,4 @@
-"""What `edge-agent evaluate` and `compare` print with --json: the evidence about bundles on one machine."""
+"""What `edge-agent evaluate`, `compare` and `machine` print with --json: evidence, and where it was found."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where it was measured."""
+    """Where it was measured; `edge-agent machine --json` prints it alone.
+
+    Attributes:
+        board: model in the device tree; empty where there is none.
+    """
 
     arch: str
     cpu: str
     cores: int
     system: str
     python: str
+    board: str = ""
 
 
 class SideBySide(msgspec.Struct, frozen=True):

@@ -187,14 +187,20 @@ def userland_arch() -> str:
     return machine
 
 
+def board() -> str:
+    """Model of this machine in the device tree; empty where there is none."""
+    try:
+        return DEVICE_TREE_MODEL.read_text(encoding="utf-8", errors="replace").rstrip("\0")
+    except OSError:
+        return ""
+
+
 def is_this_machine(profile: Profile) -> bool:
     """Whether figures measured here are figures of `profile`."""
-    if profile.hardware.arch != userland_arch() or profile.os.agent != "service":
-        return False
-    if not profile.hardware.device_tree_model:
-        return True
-    try:
-        model = DEVICE_TREE_MODEL.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return model.startswith(profile.hardware.device_tree_model)
+    return fits(profile, userland_arch(), board())
+
+
+def fits(profile: Profile, arch: str, board: str) -> bool:
+    """Whether a machine of that userland and that device-tree model is what `profile` describes."""
+    hardware = profile.hardware
+    return hardware.arch == arch and profile.os.agent == "service" and board.startswith(hardware.device_tree_model)

@@ -65,10 +65,7 @@ def check_fits(of: Manifest, path: Path) -> None:
         raise BundleError(Problem(str(path), made_for, f"one for {of.profiles[0]} ({of.arch})", step))
     if not of.device_tree_model:
         return
-    try:
-        board = profile.DEVICE_TREE_MODEL.read_text(encoding="utf-8", errors="replace").rstrip("\0")
-    except OSError:
-        board = "no device tree"
+    board = profile.board() or "no device tree"
     if not board.startswith(of.device_tree_model):
         raise BundleError(Problem(str(path), f"a bundle for this board ({board})", f"one for {of.profiles[0]}", step))
 

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 
 from firmware_profiles.evaluation import Machine
-from firmware_profiles.profile import userland_arch
+from firmware_profiles.profile import board, userland_arch
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -20,6 +20,7 @@ def describe() -> Machine:
         cores=os.cpu_count() or 1,
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
+        board=board(),
     )
 
 

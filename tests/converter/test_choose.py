@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.candidate import Candidate, Cost, Row
+from converter.candidate import HERE, Candidate, Cost, Row
 from converter.choose import choose
 from converter.compare import Comparison
 from converter.recipes import BY_NAME
@@ -31,7 +31,7 @@ def cost(row: Row, p50_ms: float, **changes: float) -> Cost:
         "peak_rss_mb": 60.0,
         **changes,
     }
-    return Cost(row.runtime, row.delegate, "1.0", 1, 200, p50_ms, **{"p95_ms": p50_ms * 1.2, **values})
+    return Cost(HERE, row.runtime, row.delegate, "1.0", 1, 200, p50_ms, **{"p95_ms": p50_ms * 1.2, **values})
 
 
 def compared(drop: float) -> Comparison:
@@ -72,25 +72,25 @@ def changed(those: list[Candidate], recipe: str, **values: Any) -> list[Candidat
     return [msgspec.structs.replace(each, **values) if each.recipe == recipe else each for each in those]
 
 
-def winner(profile: Profile, those: list[Candidate], optimise: Any = "latency", *, measured: bool = False) -> str:
-    verdicts = choose(profile, those, 1.0, optimise, measured=measured)
+def winner(profile: Profile, those: list[Candidate], optimise: Any = "latency", measured_on: str = "") -> str:
+    verdicts = choose(profile, those, 1.0, optimise, measured_on)
     return verdicts[0].key if verdicts[0].chosen else ""
 
 
-def reason(profile: Profile, those: list[Candidate], recipe: str, *, measured: bool = False) -> str:
-    verdicts = choose(profile, those, 1.0, "latency", measured=measured)
+def reason(profile: Profile, those: list[Candidate], recipe: str, measured_on: str = "") -> str:
+    verdicts = choose(profile, those, 1.0, "latency", measured_on)
     return next(verdict.reason for verdict in verdicts if verdict.key == recipe)
 
 
 def test_on_this_machine_the_fastest_wins_though_the_rules_would_take_another() -> None:
     those = candidates(tflite_int8=2.0, onnx_float32=0.5)
-    assert winner(X86, those, measured=True) == "onnx-float32"
-    assert winner(X86, those, measured=False) == "tflite-int8"
-    assert reason(X86, those, "tflite-int8", measured=True) == "slower: ×2 of float's p50 against ×0.5"
+    assert winner(X86, those, measured_on=HERE) == "onnx-float32"
+    assert winner(X86, those, measured_on="") == "tflite-int8"
+    assert reason(X86, those, "tflite-int8", measured_on=HERE) == "slower: ×2 of float's p50 against ×0.5"
 
 
 def test_the_goal_size_takes_the_smallest() -> None:
-    assert winner(X86, candidates(onnx_float32=0.1), "size", measured=True) == "tflite-int8"
+    assert winner(X86, candidates(onnx_float32=0.1), "size", measured_on=HERE) == "tflite-int8"
     assert winner(JETSON, candidates(), "size") == "tflite-int8"
 
 
@@ -128,23 +128,23 @@ def test_size_decides_between_equals_then_multiply_adds() -> None:
         ({"size_bytes": 600 << 20}, "takes at most 500 MB"),
         ({"outcome": "failed", "reason": "it crashed", "chosen_on": None}, "failed: it crashed"),
         ({"outcome": "declined", "reason": "no route", "chosen_on": None}, "declined: no route"),
-        ({"costs": []}, "none of the profile's runtimes ran it here"),
+        ({"costs": []}, "none of the profile's runtimes ran it on this machine"),
         ({"costs": [cost(LITERT, 1.0, p95_ms=201.0)]}, "the profile allows 200 ms"),
         ({"costs": [cost(LITERT, 1.0, peak_rss_mb=1025.0)]}, "the profile allows 1024 MB"),
     ],
 )
 def test_what_may_not_be_used_says_why(values: dict[str, Any], told: str) -> None:
     those = changed(candidates(tflite_int8=0.1), "tflite-int8", **values)
-    assert winner(X86, those, measured=True) != "tflite-int8"
-    assert told in reason(X86, those, "tflite-int8", measured=True)
+    assert winner(X86, those, measured_on=HERE) != "tflite-int8"
+    assert told in reason(X86, those, "tflite-int8", measured_on=HERE)
 
 
 def test_exactly_the_goal_passes() -> None:
-    assert winner(X86, candidates(drop=1.0), measured=True)
+    assert winner(X86, candidates(drop=1.0), measured_on=HERE)
 
 
 def test_nothing_that_meets_the_goal_means_no_winner() -> None:
-    verdicts = choose(X86, candidates(drop=1.5), 1.0, "latency", measured=True)
+    verdicts = choose(X86, candidates(drop=1.5), 1.0, "latency", measured_on=HERE)
     assert not any(verdict.chosen for verdict in verdicts)
     assert len(verdicts) == 5
 
@@ -152,10 +152,10 @@ def test_nothing_that_meets_the_goal_means_no_winner() -> None:
 @given(
     drops=st.lists(st.floats(-2, 3), min_size=5, max_size=5),
     times_ms=st.lists(st.floats(0.01, 300), min_size=5, max_size=5),
-    measured=st.booleans(),
+    measured_on=st.sampled_from(["", HERE]),
 )
 def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
-    drops: list[float], times_ms: list[float], *, measured: bool
+    drops: list[float], times_ms: list[float], measured_on: str
 ) -> None:
     those = [
         msgspec.structs.replace(
@@ -163,7 +163,7 @@ def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
         )
         for each, drop, time in zip(candidates(), drops, times_ms, strict=True)
     ]
-    verdicts = choose(X86, those, 1.0, "latency", measured=measured)
+    verdicts = choose(X86, those, 1.0, "latency", measured_on)
     assert sorted(verdict.key for verdict in verdicts) == sorted(each.recipe for each in candidates())
     assert all(verdict.reason for verdict in verdicts)
     assert sum(verdict.chosen for verdict in verdicts) <= 1
@@ -171,6 +171,6 @@ def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
     if verdicts[0].chosen:
         best = by_name[verdicts[0].key]
         assert drop_of(best) <= 1.0
-        if measured:
+        if measured_on:
             fit = [each for each in those if drop_of(each) <= 1.0 and each.costs[0].p95_ms <= 200]
             assert best.costs[0].p50_ms == min(each.costs[0].p50_ms for each in fit)

@@ -52,7 +52,7 @@ def test_every_recipe_is_measured_and_every_profile_gets_a_bundle(converted: Rep
         assert profile.chosen
         assert profile.bundle_sha256 == Bundle(Path(profile.bundle)).sha256
         assert sum(verdict.chosen for verdict in profile.verdicts) == 1
-    assert {profile.profile for profile in converted.profiles if profile.measured_here} == {"linux-x86_64"}
+    assert {profile.profile for profile in converted.profiles if profile.measured_on} == {"linux-x86_64"}
 
 
 def test_only_runtimes_that_ran_here_are_claimed_and_the_others_are_named(converted: Report) -> None:

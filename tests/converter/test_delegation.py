@@ -39,7 +39,7 @@ def test_a_fallback_that_the_profile_does_not_list_is_refused(used: RuntimeInUse
     assert told in found
     assert bool(told) == bool(found)
     assert delegation.unlisted_fallback(PI5, candidate) == ""  # which lists litert/none
-    verdicts = choose.choose(PHONE, those, 1.0, "latency", measured=False)
+    verdicts = choose.choose(PHONE, those, 1.0, "latency", measured_on="")
     assert next(each for each in verdicts if each.key == "tflite-int8").chosen is not bool(told)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from converter import judge, selection
 from converter.build import Built, Evaluated
-from converter.candidate import Candidate, Cost, Row
+from converter.candidate import HERE, Candidate, Cost, Row
 from converter.judge import Judge
 from converter.plan import Target
 from converter.project import GoalTable
@@ -21,7 +21,7 @@ from tests.converter.told import Told, classes
 
 RECIPES = ("tflite-float32", "tflite-int8", "tflite-float16")
 ROW = Row("litert", "xnnpack")
-TARGET = Target(profiles.load("linux-x86_64"), True, [BY_NAME[name] for name in RECIPES], {}, [ROW], [])
+TARGET = Target(profiles.load("linux-x86_64"), HERE, [BY_NAME[name] for name in RECIPES], {}, [ROW], [])
 GOAL = GoalTable(max_drop_points=1.0)
 
 
@@ -35,7 +35,7 @@ def judged(tmp_path: Path) -> tuple[Judge, Told]:
 def built(judging: Judge, recipe: str, ratio: float, told: Told) -> Built:
     """A candidate that was evaluated and measured."""
     row = BY_NAME[recipe]
-    cost = Cost("litert", "xnnpack", "1", 1, 200, ratio, ratio, ratio, 1.0, 1.0, 1.0, 60.0)
+    cost = Cost(HERE, "litert", "xnnpack", "1", 1, 200, ratio, ratio, ratio, 1.0, 1.0, 1.0, 60.0)
     candidate = Candidate(
         key=recipe, recipe=row.name, made_by=row, title="", format=row.format, precision=row.precision,
         activations=None, outcome="measured", chosen_on=judging.chosen_on(told.outputs, told.evaluation), costs=[cost],

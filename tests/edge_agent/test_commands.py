@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from firmware_profiles.errors import InputError, from_process
-from firmware_profiles.evaluation import Evaluation, SideBySide
+from firmware_profiles.evaluation import Evaluation, Machine, SideBySide
 from firmware_profiles.manifest import RuntimeClaim
+from firmware_profiles.profile import userland_arch
 from tests.edge_agent.support import agent, images, model, null_bundle, write_bundle
 
 
@@ -232,3 +233,10 @@ def test_a_disk_that_refuses_the_outputs_is_one_line(bundle: Path, data: Path, t
         done.stderr == f"error: {target}: expected room to write, found file too large; free some, or write elsewhere\n"
     )
     assert not target.exists()
+
+
+def test_a_machine_tells_what_it_is() -> None:
+    found = msgspec.json.decode(agent("machine", "--json", check=True).stdout, type=Machine)
+    assert found.arch == userland_arch()
+    assert found.cores >= 1
+    assert found.cpu in agent("machine", check=True).stdout

@@ -141,6 +141,19 @@ def test_figures_of_this_machine_are_those_of_a_service_on_its_architecture(
     assert profile.is_this_machine(profile.load(str(path))) is expected
 
 
+@pytest.mark.parametrize(
+    ("arch", "board", "fitting"),
+    [
+        ("aarch64", "Raspberry Pi 5 Model B Rev 1.0", {"linux-arm64", "raspberry-pi-5"}),
+        ("aarch64", "", {"linux-arm64"}),
+        ("x86_64", "", {"linux-x86_64"}),
+        ("riscv64", "", set()),
+    ],
+)
+def test_a_machine_is_recognised_by_its_userland_and_its_board(arch: str, board: str, fitting: set[str]) -> None:
+    assert {name for name in profile.names() if profile.fits(profile.load(name), arch, board)} == fitting
+
+
 def test_a_profile_is_immutable() -> None:
     device: Profile = profile.load("linux-x86_64")
     with pytest.raises(AttributeError):
