@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: setup demo check test test-system bench docs constraints clean
 
 setup: .venv/.ready build/agent-venv/.ready build/tflite-venv/.ready
-	@$(BIN)/python -m tools.mosquitto > /dev/null
+	@$(BIN)/python -m tools.unpacked mosquitto > /dev/null
 
 .venv/.ready: pyproject.toml $(wildcard constraints/*.txt) tools/environment.py
 	@$(PYTHON) -m tools.environment main

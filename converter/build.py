@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from converter import contents, goal_metric, judge, pack
-from converter.candidate import HERE, READERS, Candidate, Cost, Model, Row
-from converter.evaluate import Agent, Bundled
+from converter.candidate import READERS, Candidate, Model, Row
+from converter.evaluate import Agent
 from converter.judge import Judge
 from converter.metrics import Metric
 from converter.progress import Progress
@@ -22,17 +22,14 @@ from converter.recipes import Recipe
 from converter.sources import Loaded
 from firmware_profiles import manifest
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
-from firmware_profiles.evaluation import Evaluation, SideBySide
-
-COST_RUNS = 200
-MEMORY_RUNS = 20
-"""After so many inferences a runtime has all the memory that it will take."""
+from firmware_profiles.evaluation import Evaluation, Machine
 
 
 class Workshop(NamedTuple):
     """What every step of one conversion works with.
 
     Attributes:
+        device: the evaluator on the device that --measure-on names; None without.
         folder: temporary; gone when the conversion ends.
         metric: that the goal names; None for the task's own.
         jobs: how many candidates are evaluated at once; never while latency is measured.
@@ -40,10 +37,19 @@ class Workshop(NamedTuple):
 
     project: Project
     agent: Agent
+    device: Agent | None
     progress: Progress
     folder: Path
     metric: Metric | None
     jobs: int
+
+    def agent_on(self, machine: str) -> Agent:
+        """The evaluator on the device if it has that name, else the one here."""
+        return self.device if self.device and self.device.host == machine else self.agent
+
+    def machines(self) -> dict[str, Machine]:
+        """What measures: this machine, and the device if there is one."""
+        return {agent.host: agent.machine for agent in (self.agent, self.device) if agent}
 
 
 class Trial(NamedTuple):
@@ -136,27 +142,6 @@ def attempt(shop: Workshop, judging: Judge, trial: Trial, calibration: Path) -> 
     shop.progress(f"trying {trial.key}")
     candidate, draft = _export(shop, trial, calibration)
     return _scored(judging, candidate, draft, (lambda: _evaluate(shop, trial.recipe, draft)) if draft else None)
-
-
-def with_cost(shop: Workshop, reference: Built, built: Built, rows: Sequence[Row]) -> Built:
-    """The candidate with its latency and memory on each of `rows` that it runs on; one process at a time.
-
-    Args:
-        reference: float, measured in turn with it.
-    """
-    assert built.draft is not None
-    assert reference.draft is not None
-    assert reference.evaluated is not None
-    float_ = Bundled(reference.draft.bundle, reference.evaluated.row)
-    costs = []
-    for row in rows:
-        try:
-            alone = shop.agent.evaluate(built.draft.bundle, row, runs=MEMORY_RUNS)
-            in_turn = shop.agent.compare(float_, Bundled(built.draft.bundle, row), COST_RUNS)
-        except GodwitError:
-            continue  # a runtime that does not run it here has no figure; the proof says why
-        costs.append(_cost(row, alone, in_turn))
-    return built._replace(candidate=msgspec.structs.replace(built.candidate, costs=costs))
 
 
 def _export(shop: Workshop, trial: Trial, calibration: Path) -> tuple[Candidate, Draft | None]:
@@ -255,21 +240,3 @@ def confirmed(judging: Judge, built: Built) -> Built:
     assert built.evaluated is not None
     confirmed_on = judging.confirmed_on(built.evaluated.outputs, built.evaluated.evaluation)
     return built._replace(candidate=msgspec.structs.replace(built.candidate, confirmed_on=confirmed_on))
-
-
-def _cost(row: Row, alone: Evaluation, in_turn: SideBySide) -> Cost:
-    return Cost(
-        measured_on=HERE,
-        runtime=row.runtime,
-        delegate=row.delegate,
-        version=alone.runtime.version,
-        threads=alone.threads,
-        runs=in_turn.second.runs,
-        p50_ms=in_turn.second.p50_ms,
-        p95_ms=in_turn.second.p95_ms,
-        ratio=round(in_turn.second.p50_ms / in_turn.first.p50_ms, 4),
-        float_p50_ms=in_turn.first.p50_ms,
-        float_p95_ms=in_turn.first.p95_ms,
-        load_ms=alone.load_ms,
-        peak_rss_mb=round(alone.peak_rss_bytes / (1 << 20), 1),
-    )

@@ -15,6 +15,7 @@ _JSON_HELP = "Print one JSON document."
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Default: build/godwit beside the project.")
 @click.option("--max-drop", type=click.FloatRange(0, 100), metavar="PTS", help="Largest loss of accuracy, in points.")
 @click.option("--recipe", metavar="NAME", help="Try this one only.")
+@click.option("--measure-on", metavar="URL", help="Device that decides: ssh://user@host[:port][?agent=/path].")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Evaluations at once.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep what earlier conversions found out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
@@ -25,6 +26,7 @@ def convert(
     out: Path | None,
     max_drop: float | None,
     recipe: str | None,
+    measure_on: str | None,
     jobs: int,
     no_cache: bool,
     dry_run: bool,
@@ -37,21 +39,24 @@ def convert(
     \b
     godwit convert
     godwit convert examples/digits --target raspberry-pi-5 --max-drop 0.5
+    godwit convert --target raspberry-pi-5 --measure-on ssh://pi@raspberrypi.local
     """
     from converter import cache, disk, outcome, pipeline, plan, report, table
     from converter import project as projects
+    from converter.device import url
     from converter.progress import Progress
 
+    device = url.parse(measure_on, "--measure-on") if measure_on else None
     loaded = projects.load(project, targets, max_drop)
     planned = plan.make(loaded, recipe)
     if dry_run:
-        click.echo("\n".join(plan.describe(loaded, planned)))
+        click.echo("\n".join(plan.describe(loaded, planned, device.host if device else "")))
         return
     folder = out or loaded.path.parent / "build" / "godwit"
     results = cache.Cache(None if no_cache else cache.default_folder())
     with disk.told():
         try:
-            result = pipeline.convert(loaded, planned, folder, jobs, Progress(), results)
+            result = pipeline.convert(loaded, planned, folder, jobs, Progress(), results, device)
         finally:
             results.trim()
         paths = outcome.write(result, folder)

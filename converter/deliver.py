@@ -48,15 +48,17 @@ def deliver(
     winner = next(each for each in built if each.candidate.key == verdicts[0].key)
     assert winner.candidate.told is not None
     places = choose.places(profile, winner.candidate)
-    proven = [prover.prove(winner, row) for row in places]
+    proven = [prover.prove(winner, row, shop.agent_on(measured_on)) for row in places]
     left_out = [LeftOut(each.row.runtime, each.row.delegate, each.reason) for each in proven if not each.claim]
     if len(left_out) == len(proven):
         reasons = "; ".join(f"{each.row}: {each.reason}" for each in proven)
-        return _without(profile, verdicts, measured_on, f"none of its runtimes could be proved here ({reasons})")
+        return _without(
+            profile, verdicts, measured_on, f"none of its runtimes could be proved on {measured_on or HERE} ({reasons})"
+        )
     path = _write(shop, prover, delivery, profile, winner, proven)
     with Bundle(path) as bundle:
         sha256 = bundle.sha256
-    _write_evidence(path, delivery, profile, winner, sha256, measured_on)
+    _write_evidence(shop, path, delivery, profile, winner, sha256, measured_on)
     return ProfileReport(
         profile=profile.name,
         title=profile.title,
@@ -93,16 +95,15 @@ def _write(
 
 
 def _write_evidence(
-    path: Path, delivery: Delivery, profile: Profile, winner: Built, sha256: str, measured_on: str
+    shop: Workshop, path: Path, delivery: Delivery, profile: Profile, winner: Built, sha256: str, measured_on: str
 ) -> None:
-    assert winner.evaluated is not None
     evidence = Evidence(
         bundle_sha256=sha256,
         profile=profile.name,
         made_at=delivery.made_at,
         measured_on_device=bool(measured_on),
         candidate=winner.candidate,
-        machine=winner.evaluated.evaluation.machine,
+        machines=shop.machines(),
         tools=tools.versions(),
     )
     atomic.write_bytes(path.with_suffix(".evidence.json"), report.encode(evidence))

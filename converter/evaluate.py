@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from converter import cache, contents, tools
 from converter.cache import Cache
-from converter.candidate import Row
-from converter.processes import Processes
+from converter.candidate import HERE, Row
+from converter.processes import Finished, Processes
 from firmware_profiles import errors, manifest
 from firmware_profiles.errors import GodwitError, Problem
-from firmware_profiles.evaluation import Evaluation, SideBySide
+from firmware_profiles.evaluation import Evaluation, Machine, SideBySide
 from firmware_profiles.wire import RuntimeInUse
 
 LIMIT_S = 1800.0
@@ -42,14 +44,49 @@ class _Out(NamedTuple):
     path: Path
 
 
+class Host(Protocol):
+    """A machine that runs `edge-agent`.
+
+    Attributes:
+        name: of the machine.
+        limit_s: of one command.
+    """
+
+    name: str
+    limit_s: float
+
+    def run(self, command: str, arguments: Sequence[object]) -> Finished:
+        """Run one command with --json; arguments that are paths are files here."""
+        ...
+
+
+class Here:
+    """The machine that converts: a `Host`."""
+
+    name = HERE
+    limit_s = LIMIT_S
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    def run(self, command: str, arguments: Sequence[object]) -> Finished:
+        """See `Host.run`."""
+        line = [sys.executable, "-m", "edge_agent", command, *map(str, arguments), "--json"]
+        return self._processes.run(line, self.limit_s)
+
+
 class Agent:
     """Calls `edge-agent`. Every method raises the error that it told, or GodwitError where it crashed.
 
     What a command told about the same content is remembered; errors are not.
+
+    Attributes:
+        host: name of the machine that it runs on.
     """
 
-    def __init__(self, processes: Processes, results: Cache) -> None:
-        self._processes = processes
+    def __init__(self, host: Host, results: Cache) -> None:
+        self.host = host.name
+        self._on = host
         self._cache = results
         self._hashes: dict[tuple[Path, int, int], str] = {}
 
@@ -74,6 +111,11 @@ class Agent:
         """Measure the latency of two bundles in turn, in one process."""
         arguments = [first.bundle, second.bundle, "--on", first.row, second.row, "--runs", runs]
         return msgspec.json.decode(self._ask("compare", *arguments), type=SideBySide)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """What the machine is."""
+        return msgspec.json.decode(self._ask("machine"), type=Machine)
 
     def selftest(self, bundle: Path, row: Row | None = None) -> SelfTest:
         """Compare with the golden vectors on one runtime, or on the first claimed that is here."""
@@ -105,16 +147,17 @@ class Agent:
         return self._hashes[known]
 
     def _run(self, command: str, *arguments: object) -> bytes:
-        line = [sys.executable, "-m", "edge_agent", command, *map(str, arguments), "--json"]
-        finished = self._processes.run(line, LIMIT_S)
+        finished = self._on.run(command, arguments)
         if finished.exit_code == 0:
             return finished.stdout
         told = errors.from_process(finished.exit_code or 1, finished.stderr)
-        if told:
+        if told and self.host == HERE:
             raise told
+        if told:
+            raise type(told)(*(each._replace(where=f"{self.host}: {each.where}") for each in told.problems))
         last = (finished.stderr.strip().splitlines() or ["no word"])[-1][:200]
-        found = f"one that {finished.ending(LIMIT_S)} ({last})"
-        raise GodwitError(Problem(f"edge-agent {command}", "an answer from its process", found, "see its message"))
+        where, found = f"edge-agent {command} on {self.host}", f"one that {finished.ending(self._on.limit_s)} ({last})"
+        raise GodwitError(Problem(where, "an answer from its process", found, "see its message"))
 
 
 def _on(row: Row) -> tuple[str, ...]:

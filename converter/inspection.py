@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from converter.cache import Cache
-from converter.evaluate import Agent
+from converter.evaluate import Agent, Here
 from converter.processes import Processes
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.manifest import Manifest, Model
@@ -60,7 +60,7 @@ def verify(path: Path) -> str:
     """
     sha256 = inspect(path).bundle_sha256
     with tempfile.TemporaryDirectory(prefix="godwit-verify-") as folder, Processes(Path(folder)) as processes:
-        result = Agent(processes, Cache(None)).selftest(path)
+        result = Agent(Here(processes), Cache(None)).selftest(path)
     where = f"{result.runtime.runtime}/{result.runtime.delegate} {result.runtime.version}"
     return (
         f"{path}: whole and unchanged (sha256 {sha256});\n"

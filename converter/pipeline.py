@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -12,12 +13,25 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from converter import build, cautions, choose, deliver, goal_metric, golden, pareto, rounds, selection, sources, tools
+from converter import (
+    cautions,
+    costs,
+    deliver,
+    goal_metric,
+    golden,
+    pareto,
+    plan,
+    rounds,
+    selection,
+    sources,
+    tools,
+)
 from converter.build import Built, Workshop
 from converter.cache import Cache
-from converter.candidate import HERE, Row
 from converter.deliver import Delivery
-from converter.evaluate import Agent
+from converter.device.host import connected
+from converter.device.url import DeviceUrl
+from converter.evaluate import Agent, Here
 from converter.fitting import Fitted
 from converter.plan import Plan, Target
 from converter.processes import Processes
@@ -40,16 +54,31 @@ class Data(NamedTuple):
     evaluation_sample: Path
 
 
-def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Progress, results: Cache) -> Report:
+def convert(
+    project: Project,
+    planned: Plan,
+    out: Path,
+    jobs: int,
+    progress: Progress,
+    results: Cache,
+    measure_on: DeviceUrl | None,
+) -> Report:
     """Carry out the plan; bundles and evidence go to `out`, which is made when the first is ready.
 
     Raises:
+        UnavailableError: the device to measure on cannot be reached, or was lost.
         InputError: the model or the data is not what it must be; nothing was written.
         GodwitError: the model could not be exported or evaluated at all.
     """
-    with tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder, Processes(Path(folder)) as processes:
+    with (
+        tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder,
+        Processes(Path(folder)) as processes,
+        _device(measure_on, processes, Path(folder), progress) as device,
+    ):
+        if device:
+            planned = plan.on_device(planned, device.host, device.machine)
         metric = goal_metric.of(project.file.goal.metric, project.path.parent, processes, Path(folder))
-        shop = Workshop(project, Agent(processes, results), progress, Path(folder), metric, jobs)
+        shop = Workshop(project, Agent(Here(processes), results), device, progress, Path(folder), metric, jobs)
         # Load, check, export and measure each, evaluate the last, deliver each.
         progress.expect(2 + len(planned.sources) * (1 + 2 * len(planned.wanted)) + len(planned.targets))
         loaded = sources.load(project, planned.sources, processes, Path(folder), progress, results)
@@ -62,11 +91,22 @@ def convert(project: Project, planned: Plan, out: Path, jobs: int, progress: Pro
         sources.close(loaded)
         for text in cautions.of_labels(judging):
             progress.warn(text)
-        built = _with_costs(shop, planned, built)
+        built = costs.with_costs(shop, planned.targets, built)
         built = selection.confirmed(project.file.goal, planned.targets, judging, built)
         delivery = Delivery(out, judging, _now())
         found = _finish(shop, planned, Prover(shop, pool), delivery, built)
         return msgspec.structs.replace(found, sensitivity=sensitivity)
+
+
+@contextmanager
+def _device(url: DeviceUrl | None, processes: Processes, folder: Path, progress: Progress) -> Iterator[Agent | None]:
+    """The evaluator there; what it told once is asked again, since a device may have changed."""
+    if url is None:
+        yield None
+        return
+    progress(f"connecting to {url.host}")
+    with connected(url, processes, folder, progress) as host:
+        yield Agent(host, Cache(None))
 
 
 def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
@@ -96,39 +136,12 @@ def _warn_of_data(progress: Progress, data: Data) -> None:
         progress.warn(text)
 
 
-def _with_costs(shop: Workshop, planned: Plan, built: Sequence[Built]) -> list[Built]:
-    """Latency and memory of what meets the goal, one process at a time, after everything else has ended."""
-    costed = []
-    most = shop.project.file.goal.max_drop_points
-    good = [(found := each.candidate.chosen_on) is not None and found.drop_points <= most for each in built]
-    shop.progress.expect(sum(good) + len(planned.targets))
-    for each, is_good in zip(built, good, strict=True):
-        if not is_good:
-            costed.append(each)
-            continue
-        shop.progress(f"measuring {each.candidate.key}")
-        costed.append(build.with_cost(shop, built[0], each, _rows_to_measure(planned.targets, each)))
-    return costed
-
-
-def _rows_to_measure(targets: Sequence[Target], built: Built) -> list[Row]:
-    """The runtime of the accuracy, and of a profile that is this machine the first that takes the format."""
-    assert built.evaluated is not None
-    rows = [built.evaluated.row]
-    for target in targets:
-        if target.measured_on == HERE:
-            here = [row for row in choose.places(target.profile, built.candidate) if row in target.runtimes_here]
-            rows += here[:1]
-    return list(dict.fromkeys(rows))
-
-
 def _now() -> datetime:
     return datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, built: Sequence[Built]) -> Report:
-    assert built[0].evaluated is not None
-    machine, judging, project = built[0].evaluated.evaluation.machine, delivery.judge, shop.project
+    judging, project = delivery.judge, shop.project
     profiles = [_deliver(shop, prover, delivery, target, built) for target in planned.targets]
     model, goal = project.file.model, project.file.goal
     return Report(
@@ -151,7 +164,7 @@ def _finish(shop: Workshop, planned: Plan, prover: Prover, delivery: Delivery, b
         candidates=[each.candidate for each in built],
         front=pareto.front([each.candidate for each in built]),
         profiles=profiles,
-        machine=machine,
+        machines=shop.machines(),
         tools=tools.versions(),
     )
 

@@ -12,8 +12,10 @@ from converter.candidate import HERE, Row
 from converter.project import Project
 from converter.recipes import BY_NAME, RECIPES, Recipe, reference
 from converter.source import Source
+from firmware_profiles import profile as profiles
 from firmware_profiles.errors import InputError, Problem, did_you_mean
-from firmware_profiles.profile import Profile, is_this_machine
+from firmware_profiles.evaluation import Machine
+from firmware_profiles.profile import Profile, fits, is_this_machine
 
 _PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "tflite": "tflite_runtime"}
 _SHARE = {"float32": 1.0, "float16": 1 / 2, "int8": 1 / 4, "int4": 1 / 8}
@@ -80,13 +82,41 @@ def declined_by_all(plan: Plan) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if name not in wanted}
 
 
-def describe(project: Project, plan: Plan) -> list[str]:
-    """The plan as lines for a person."""
+def on_device(plan: Plan, host: str, machine: Machine) -> Plan:
+    """The plan with that device as the measure of every profile that it is.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    targets = [
+        target._replace(measured_on=host) if fits(target.profile, machine.arch, machine.board) else target
+        for target in plan.targets
+    ]
+    if any(target.measured_on == host for target in targets):
+        return plan._replace(targets=targets)
+    known = [name for name in profiles.names() if fits(profiles.load(name), machine.arch, machine.board)]
+    expected = f"a device of {_listed(map(_what, (target.profile for target in targets)))}"
+    found = f"{machine.board or 'no device tree'} ({machine.arch}, {machine.cpu})"
+    step = f"add --target {' or '.join(known)}" if known else "write a profile for it: godwit profiles shows how"
+    raise InputError(Problem(f"--measure-on {host}", expected, found, step))
+
+
+def _what(profile: Profile) -> str:
+    return f"{profile.name} ({profile.hardware.device_tree_model or 'any board'}, {profile.hardware.arch})"
+
+
+def describe(project: Project, plan: Plan, measure_on: str) -> list[str]:
+    """The plan as lines for a person.
+
+    Args:
+        measure_on: name of a device; it is not asked what it is.
+    """
     yardstick = reference(plan.sources[0].format, "float32").name
     goal = project.file.goal
     lines = [
         *(f"source     {_named(source)}{source.path} ({source.format})" for source in plan.sources),
         *_toolchains(plan),
+        *([f"measure on {measure_on}, which decides for the profiles that it is"] if measure_on else []),
         f"goal       at most {goal.max_drop_points:g} points below {yardstick}, then the best {goal.optimise}",
     ]
     for target in plan.targets:

@@ -92,10 +92,14 @@ class Processes:
         return process
 
     def run(
-        self, arguments: Sequence[str], time_limit_s: float, variables: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str],
+        time_limit_s: float,
+        variables: Mapping[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> Finished:
-        """Run a process to its end, or kill it when its time is up."""
-        process = self.start(arguments, subprocess.DEVNULL, subprocess.PIPE, variables)
+        """Run a process to its end, or kill it when its time is up, or when Ctrl-C comes."""
+        process = self.start(arguments, stdin, subprocess.PIPE, variables)
         try:
             stdout, stderr = process.communicate(timeout=time_limit_s)
             exit_code: int | None = process.returncode
@@ -104,7 +108,7 @@ class Processes:
             stdout, stderr = process.communicate()
             exit_code = None
         finally:
-            self.forget(process)
+            self.kill(process)
         return Finished(exit_code, stdout, stderr.decode(errors="replace"), self._excess.get(process.pid, 0))
 
     def kill(self, process: subprocess.Popen[bytes]) -> int:

@@ -9,6 +9,8 @@ import numpy as np
 from converter import golden, pack
 from converter.build import Built, Workshop
 from converter.candidate import READERS, Row
+from converter.device.host import GoneError
+from converter.evaluate import Agent
 from converter.golden import Array
 from firmware_profiles.errors import GodwitError
 from firmware_profiles.manifest import RuntimeClaim
@@ -53,7 +55,7 @@ class Prover:
         self._shop = shop
         self._pool = pool
         self._vectors: dict[str, Vectors] = {}
-        self._proven: dict[tuple[str, Row], Proven] = {}
+        self._proven: dict[tuple[str, Row, str], Proven] = {}
 
     def vectors(self, built: Built) -> Vectors:
         """The candidate's golden vectors, answered by the runtime that its accuracy was measured on."""
@@ -62,11 +64,11 @@ class Prover:
             self._vectors[key] = self._make(built)
         return self._vectors[key]
 
-    def prove(self, built: Built, row: Row) -> Proven:
-        """Run the self-test of the candidate on `row`."""
-        key = (built.candidate.key, row)
+    def prove(self, built: Built, row: Row, agent: Agent) -> Proven:
+        """Run the self-test of the candidate on `row` where `agent` is."""
+        key = (built.candidate.key, row, agent.host)
         if key not in self._proven:
-            self._proven[key] = self._selftest(built, row)
+            self._proven[key] = self._selftest(built, row, agent)
         return self._proven[key]
 
     def _make(self, built: Built) -> Vectors:
@@ -105,7 +107,7 @@ class Prover:
         worst: Array = np.max(apart, axis=0)
         return worst
 
-    def _selftest(self, built: Built, row: Row) -> Proven:
+    def _selftest(self, built: Built, row: Row, agent: Agent) -> Proven:
         assert built.draft is not None
         vectors, shop = self.vectors(built), self._shop
         claim = RuntimeClaim(row.runtime, row.delegate, "0", vectors.tolerance)
@@ -114,7 +116,9 @@ class Prover:
         bundle = built.draft.bundle.with_suffix(f".{row.runtime}-{row.delegate}.proof.godwit")
         pack.write(bundle, shop.project, shop.project.profiles[0], entry, members)
         try:
-            version = shop.agent.selftest(bundle, row).runtime.version
+            version = agent.selftest(bundle, row).runtime.version
+        except GoneError:
+            raise
         except GodwitError as error:
             return Proven(row, None, "; ".join(problem.found for problem in error.problems))
         return Proven(row, RuntimeClaim(row.runtime, row.delegate, version, vectors.tolerance), "")

@@ -35,8 +35,9 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
         caution: what the items on which it was judged cannot show; empty where they can.
         bundle: path of the bundle; empty where there is none.
         transfer_bytes: of the bundle deflated, as it travels.
-        claims: runtimes on which the model gave its golden answers here.
-        left_out: runtimes of the profile that could not be proved here.
+        claims: runtimes on which the model gave its golden answers: on the device if it was measured on one,
+            else here.
+        left_out: runtimes of the profile that could not be proved there.
         problem: why there is no bundle; empty where there is one.
     """
 
@@ -71,7 +72,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         warnings: what looked wrong about the data.
         reference: key of the candidate whose answers are called float: the model as it came.
         sensitivity: what was learned about recipes that lost too much, where precision was given back.
-        machine: where everything was measured.
+        machines: what measured, by the names that `measured_on` uses; accuracy is always of "this machine".
         tools: versions of the packages that took part.
     """
 
@@ -96,7 +97,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     front: list[str]
     profiles: list[ProfileReport]
     sensitivity: list[Sensitivity] = []
-    machine: Machine
+    machines: dict[str, Machine]
     tools: dict[str, str]
 
     def candidate(self, key: str) -> Candidate:
@@ -105,7 +106,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """`NAME-VERSION-PROFILE.evidence.json`: what varies from run to run, beside the bundle."""
+    """`NAME-VERSION-PROFILE.evidence.json`: what varies from run to run, beside the bundle.
+
+    Attributes:
+        machines: what measured, by the names that `measured_on` of the candidate's costs uses.
+    """
 
     format: int = 1
     bundle_sha256: str
@@ -113,7 +118,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     made_at: datetime
     measured_on_device: bool
     candidate: Candidate
-    machine: Machine
+    machines: dict[str, Machine]
     tools: dict[str, str]
 
 

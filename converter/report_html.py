@@ -7,12 +7,13 @@ from html import escape
 from pathlib import Path
 
 from converter import report_plot, report_refined
-from converter.candidate import Candidate
+from converter.candidate import HERE, Candidate
 from converter.choose import Verdict
 from converter.compare import Comparison
 from converter.report import ProfileReport, Report
-from converter.report_tables import candidates, capital, classes, figures, row, table, times
-from converter.table import basis, judgement, score_head
+from converter.report_tables import candidates, capital, classes, costs_on, figures, row, table, times
+from converter.table import basis, judgement, place, score_head
+from firmware_profiles.evaluation import Machine
 
 _CLASSES = "What float and the candidate get right, the worst loss first; one of few items means little."
 _STYLE = Path(__file__).with_name("report.css")
@@ -29,6 +30,11 @@ def page(report: Report) -> str:
             "The candidates",
             _plot_note(report),
             f"<div class=card>{report_plot.svg(report)}</div>" + _card(candidates(report)),
+        ),
+        *(
+            _section(f"What they cost on {escape(place(report, name))}", "", _card(costs_on(report, name)))
+            for name in report.machines
+            if name != HERE
         ),
         *([_section("Precision given back", report_refined.NOTE, refined)] if refined else []),
         *(_section(f"Class by class: {key}", _CLASSES, _card(classes(told))) for key, told in _winners(report)),
@@ -87,20 +93,30 @@ def _bundles(report: Report) -> str:
         "Size",
         "p50",
         "p95",
-        "Proved here on",
+        "Measured on",
+        "Proved on",
     )
     rows = []
     for profile in report.profiles:
         if profile.chosen is None:
-            rows.append(f"<tr><td>{escape(profile.profile)}<td colspan=7 class='none wrap'>{escape(profile.problem)}")
+            rows.append(f"<tr><td>{escape(profile.profile)}<td colspan=8 class='none wrap'>{escape(profile.problem)}")
             continue
-        candidate = report.candidate(profile.chosen)
-        claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
-        cells = [escape(profile.profile), f"<code>{escape(profile.chosen)}</code>", *figures(report, candidate)]
-        rows.append(row([*cells, *times(profile.cost, mark=not profile.measured_on), escape(claims)], numbers=(2, 7)))
+        rows.append(row(_bundle(report, profile, report.candidate(profile.chosen)), numbers=(2, 7)))
     foot = "<p class=foot>* measured on the machine that converted, not on the device.</p>"
     elsewhere = any(profile.chosen and not profile.measured_on for profile in report.profiles)
     return table(heads, rows, numbers=(2, 7)) + (foot if elsewhere else "")
+
+
+def _bundle(report: Report, profile: ProfileReport, candidate: Candidate) -> list[str]:
+    claims = ", ".join(f"{claim.runtime}/{claim.delegate}" for claim in profile.claims)
+    return [
+        escape(profile.profile),
+        f"<code>{escape(candidate.key)}</code>",
+        *figures(report, candidate),
+        *times(profile.cost, mark=not profile.measured_on),
+        escape(profile.cost.measured_on) if profile.cost else "",
+        escape(claims),
+    ]
 
 
 def _profiles(report: Report) -> str:
@@ -133,15 +149,19 @@ def _verdict(verdict: Verdict) -> str:
 
 
 def _method(report: Report) -> str:
-    machine = report.machine
     rows = {
         "Yardstick": f"{report.yardstick}, on {basis(report)}",
         "Float": f"{report.reference}: the model as it came",
-        "Machine": f"{machine.cpu}, {machine.cores} cores, {machine.arch}, {machine.system}, Python {machine.python}",
+        **{capital(name): _machine(machine) for name, machine in report.machines.items()},
         "Latency": _latency_method(report.candidates),
         "Tools": ", ".join(f"{name} {version}" for name, version in report.tools.items()),
     }
     return f"<dl>{''.join(f'<dt>{name}<dd>{escape(text)}' for name, text in rows.items())}</dl>"
+
+
+def _machine(machine: Machine) -> str:
+    what = [machine.board, machine.cpu, f"{machine.cores} cores", machine.arch, machine.system]
+    return ", ".join([*filter(None, what), f"Python {machine.python}"])
 
 
 def _latency_method(candidates: Sequence[Candidate]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from converter.candidate import Candidate, Cost
+from converter.candidate import HERE, Candidate, Cost
 from converter.compare import ClassDamage, Comparison
 from converter.report import Report
-from converter.table import against_float, interval, kb, score, score_head, signed
+from converter.table import against_float, interval, kb, place, score, score_head, signed
 
 _SHOWN_CLASSES = 40
 
@@ -27,8 +27,21 @@ def candidates(report: Report) -> str:
             continue
         rows.append(row([_name(report, each), *_found(report, each)], numbers=(1, 13)))
     return (
-        table(heads, rows, numbers=(1, 13)) + "<p class=foot>◆ on the Pareto front of accuracy, latency and size.</p>"
+        table(heads, rows, numbers=(1, 13)) + f"<p class=foot>p50 to Memory: measured on {escape(place(report, HERE))}."
+        " ◆ on the Pareto front of accuracy, latency and size.</p>"
     )
+
+
+def costs_on(report: Report, machine: str) -> str:
+    """What the candidates cost on one machine, by runtime."""
+    heads = ("Recipe", "Runtime", "p50", "p95", "×float", "Load", "Memory")
+    rows = [
+        row([f"<code>{each.key}</code>", f"{cost.runtime}/{cost.delegate}", *_figures(cost)], numbers=(2, 7))
+        for each in report.candidates
+        for cost in each.costs
+        if cost.measured_on == machine
+    ]
+    return table(heads, rows, numbers=(2, 7))
 
 
 def classes(told: Comparison) -> str:
@@ -83,11 +96,14 @@ def _found(report: Report, candidate: Candidate) -> list[str]:
     agreement = "" if told is None or told.agreement_percent is None else f"{told.agreement_percent:.1f} %"
     spread = interval(told) if told and candidate.key != report.reference else ""
     transit = f"{candidate.transfer_bytes / 1e3:,.1f} kB"
-    more = (
-        ["", "", ""] if cost is None else [f"×{cost.ratio:.3g}", f"{cost.load_ms:.3g} ms", f"{cost.peak_rss_mb:.0f} MB"]
-    )
-    found = [value, difference, spread, size, transit, *times(cost, mark=False), *more, agreement]
+    found = [value, difference, spread, size, transit, *([""] * 5 if cost is None else _figures(cost)), agreement]
     return [*found, f"{candidate.multiply_adds:,}"]
+
+
+def _figures(cost: Cost) -> list[str]:
+    """p50, p95, ratio to float, load time, memory."""
+    more = [f"×{cost.ratio:.3g}", f"{cost.load_ms:.3g} ms", f"{cost.peak_rss_mb:.0f} MB"]
+    return [*times(cost, mark=False), *more]
 
 
 def _class_cells(damage: ClassDamage) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from converter import fitting
 from converter.cache import Cache
-from converter.evaluate import Agent
+from converter.evaluate import Agent, Here
 from converter.formats import base
 from converter.processes import Processes
 from converter.progress import Progress
@@ -82,7 +82,7 @@ def write(model: Path, data: Path, output: Path) -> None:
         description = Routes(processes, Path(folder), Progress(), source).describe()
         guessed = _guess(model, data, output, description)
         sample = Path(folder) / "sample.npz"
-        Agent(processes, Cache(None)).tensors(fitting.fit(guessed, source, description).entry, data, sample, 64)
+        Agent(Here(processes), Cache(None)).tensors(fitting.fit(guessed, source, description).entry, data, sample, 64)
         with np.load(sample) as arrays:
             labelled = "y" in arrays
     atomic.write_bytes(output, _text(guessed, description, labelled=labelled).encode())

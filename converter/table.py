@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from converter import metrics
-from converter.candidate import Candidate
+from converter.candidate import HERE, Candidate
 from converter.compare import Comparison
 from converter.report import ProfileReport, Report
 
@@ -28,8 +28,11 @@ def show(report: Report) -> None:
     console.print(f"Yardstick: {report.yardstick}; {basis(report)}.", soft_wrap=True)
     for chosen in {profile.chosen: profile for profile in report.profiles if profile.chosen}.values():
         console.print(f"{chosen.chosen}: {judgement(report, chosen)}.", soft_wrap=True)
+    for profile in report.profiles:
+        if profile.measured_on not in ("", HERE):
+            console.print(f"{profile.profile}: measured on {place(report, profile.measured_on)}.", soft_wrap=True)
     if any(not profile.measured_on for profile in report.profiles):
-        console.print(f"* measured on this machine ({report.machine.cpu}), not on the device.", soft_wrap=True)
+        console.print(f"* measured on {place(report, HERE)}, not on the device.", soft_wrap=True)
     console.print()
     for profile in report.profiles:
         _show_verdicts(profile)
@@ -73,6 +76,12 @@ def judgement(report: Report, profile: ProfileReport) -> str:
     if spread := interval(candidate.told):
         found.append(f"95 % interval {spread}")
     return "; ".join([*found, profile.caution] if profile.caution else found)
+
+
+def place(report: Report, name: str) -> str:
+    """A machine by its name, and what it is."""
+    machine = report.machines[name]
+    return f"{name} ({machine.board or machine.cpu})"
 
 
 def basis(report: Report) -> str:

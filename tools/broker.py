@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from firmware_profiles.errors import Problem, UnavailableError
-from tools import mosquitto, processes
+from tools import processes, unpacked
 
 _START_TIMEOUT_S = 10.0
 _POLL_S = 0.01
@@ -81,7 +81,7 @@ class Broker:
             self._process = None
 
     def _find(self) -> list[str]:
-        return mosquitto.command()
+        return unpacked.command("mosquitto")
 
     def _configuration(self, folder: Path) -> str:
         lines = [

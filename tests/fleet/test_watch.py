@@ -17,7 +17,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from firmware_profiles import wire
-from tools import mosquitto, processes
+from tools import processes, unpacked
 from tools.broker import Broker, free_port
 
 WAIT_S = 20  # a bound for a hung test, not a measurement
@@ -165,7 +165,7 @@ def test_a_broker_that_refuses_is_not_tried_again(tmp_path: Path) -> None:
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\n", encoding="utf-8")
     with (tmp_path / "log").open("wb") as log:
-        strict = processes.start([*mosquitto.command(), "-c", config], log, log)
+        strict = processes.start([*unpacked.command("mosquitto"), "-c", config], log, log)
     try:
         watch = Watch(f"mqtt://door:secret@127.0.0.1:{port}", "--timeout", str(WAIT_S))
         _, stderr = watch.process.communicate(timeout=WAIT_S)

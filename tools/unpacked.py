@@ -1,7 +1,7 @@
-"""Get a mosquitto to run, without root and without leaving a service behind.
+"""Get a program to run, without root and without leaving a service behind.
 
-`python -m tools.mosquitto` says what it does and prints the program. The order of choice: the one
-installed; the one in `build/mosquitto`; Debian's packages, unpacked there and never installed.
+`python -m tools.unpacked PROGRAM` says what it does and prints the command. The order of choice: the program
+installed; the one in `build/PROGRAM`; Debian's packages, unpacked there and never installed.
 """
 
 from __future__ import annotations
@@ -15,44 +15,46 @@ from pathlib import Path
 
 from firmware_profiles.errors import Problem, UnavailableError, guarded
 
+PACKAGES = {"mosquitto": "mosquitto", "sshd": "openssh-server"}
+"""Program in /usr/sbin → Debian's package."""
+
 BUILD = Path(__file__).parent.parent / "build"
-_PACKAGE = "mosquitto"
 _PATIENCE = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=15")
 _SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
 
 
-def command(build: Path = BUILD) -> list[str]:
-    """The start of a command line that runs mosquitto, fetched into `build` if need be.
+def command(program: str, build: Path = BUILD) -> list[str]:
+    """The start of a command line that runs one of `PACKAGES`, fetched into `build` if need be.
 
     Raises:
         UnavailableError: there is none, and apt cannot bring it.
     """
-    if installed := shutil.which("mosquitto", path=_SEARCH):
+    if installed := shutil.which(program, path=_SEARCH):
         return [installed]
-    unpacked = build / "mosquitto"
+    unpacked = build / program
     if not unpacked.is_dir():
-        _say("mosquitto is not installed: unpacking Debian's packages into build/mosquitto (nothing is installed)")
-        _fetch(unpacked)
+        _say(f"{program} is not installed: unpacking Debian's packages into build/{program} (nothing is installed)")
+        _fetch(PACKAGES[program], unpacked)
     libraries = sorted({str(path.parent) for path in unpacked.rglob("*.so.*")})
-    return ["/usr/bin/env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(unpacked / "usr/sbin/mosquitto")]
+    return ["/usr/bin/env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(unpacked / "usr/sbin" / program)]
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _fetch(unpacked: Path) -> None:
+def _fetch(package: str, unpacked: Path) -> None:
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        step = "install mosquitto by this system's own package manager"
-        raise UnavailableError(Problem("mosquitto", "Debian's or Ubuntu's apt-get and dpkg", "neither", step))
+        step = f"install {package} by this system's own package manager"
+        raise UnavailableError(Problem(package, "Debian's or Ubuntu's apt-get and dpkg", "neither", step))
     unpacked.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".mosquitto-", dir=unpacked.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{unpacked.name}-", dir=unpacked.parent) as scratch:
         folder = Path(scratch)
         try:
-            _download(folder, [])
+            _download(package, folder, [])
         except subprocess.CalledProcessError:
             _say("apt's package lists are missing or old: fetching fresh ones for this build only")
-            _download_with_fresh_lists(folder)
+            _download_with_fresh_lists(package, folder)
         tree = folder / "tree"
         for archive in folder.glob("*.deb"):
             subprocess.run(["dpkg", "-x", str(archive), str(tree)], check=True)  # noqa: S607  # Debian's own
@@ -63,25 +65,25 @@ def _fetch(unpacked: Path) -> None:
                 raise
 
 
-def _download(folder: Path, options: list[str]) -> None:
-    """Bring the packages that apt would install for mosquitto on this machine into `folder`."""
-    plan = _apt(folder, [*options, "install", "--simulate", "--no-install-recommends", _PACKAGE])
+def _download(package: str, folder: Path, options: list[str]) -> None:
+    """Bring the packages that apt would install for `package` on this machine into `folder`."""
+    plan = _apt(folder, [*options, "install", "--simulate", "--no-install-recommends", package])
     missing = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
     _apt(folder, [*options, "download", *missing])
 
 
-def _download_with_fresh_lists(folder: Path) -> None:
+def _download_with_fresh_lists(package: str, folder: Path) -> None:
     lists, cache = folder / "lists", folder / "cache"
     for path in (lists / "partial", cache / "archives" / "partial"):
         path.mkdir(parents=True)
     options = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
     try:
         _apt(folder, [*options, "update"])
-        _download(folder, options)
+        _download(package, folder, options)
     except subprocess.CalledProcessError as error:
         lines = error.stderr.strip().splitlines() or ["no reason given"]
-        step = "install mosquitto, or check the network"
-        raise UnavailableError(Problem("mosquitto", "the package through apt-get", lines[-1], step)) from None
+        step = f"install {package}, or check the network"
+        raise UnavailableError(Problem(package, "the package through apt-get", lines[-1], step)) from None
 
 
 def _apt(folder: Path, arguments: list[str]) -> str:
@@ -92,8 +94,8 @@ def _apt(folder: Path, arguments: list[str]) -> str:
 
 
 def main() -> int:
-    """Fetch it if need be and print the command."""
-    print(" ".join(command()))
+    """Fetch the program named on the command line if need be, and print the command."""
+    print(" ".join(command(sys.argv[1])))
     return 0
 
 
