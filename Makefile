@@ -2,7 +2,7 @@
 # make demo     a model becomes predictions over MQTT, on real input
 # make check    style, types, generated documentation
 # make test     every test that needs neither root nor emulation; the others: make test-system
-# make bench    the agent's cost, beside its bare parts in the same run; writes bench/results.md
+# make bench    the agent's cost and the converter's figures, beside their peers in the same run; writes bench/results.md
 # make docs     docs/cli.md, docs/wire.md and docs/report.md
 PYTHON ?= python3
 BIN := .venv/bin

@@ -1,1 +1,1 @@
-"""What the agent costs, beside its limit and a peer, measured side by side in one run: `make bench`."""
+"""The agent and the converter beside limits and peers, measured side by side in one run: `make bench`."""

@@ -1,19 +1,27 @@
-"""Writes `bench/results.md`. Run it on a machine that does nothing else."""
+"""Writes `bench/results.md`. Run it on a machine that does nothing else.
+
+`python -m bench --only resnet8` measures one part alone ("agent", or one model of the converter's) and prints it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from bench import converter, converter_report
 from bench.flight import PYTHON, edge_agent, fly, glue
+from bench.models import BENCHMARKS, Benchmark
 from bench.report import report
+from bench.say import say
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.profile import userland_arch
 from tools import demo
@@ -84,18 +92,41 @@ def memory_mb(bundle: Path, model: Path) -> dict[str, float]:
     return {name: int(kilobytes) * 1024 / MB for name, kilobytes in pairs}
 
 
-def main() -> None:
-    """Measure everything in turn, then write the table."""
+def agent() -> list[str]:
+    """Measure everything of the agent in turn."""
     with tempfile.TemporaryDirectory() as name:
+        say("agent: a bundle")
         bundle, model, raw, tensors = prepare(Path(name))
         bares, agents, glues = [], [], []
-        for _ in range(REPEATS):  # in turn, so that a slow minute of the machine hits all of them
+        for repeat in range(REPEATS):  # in turn, so that a slow minute of the machine hits all of them
+            say(f"agent: run {repeat + 1} of {REPEATS}")
             bares.append(bare(model, tensors))
             agents.append(fly(bundle, raw, ITEMS))
             glues.append(glue(model, tensors, ITEMS))
         pss = memory_mb(bundle, model)
-    (HERE / "results.md").write_text(report(ITEMS, bares, agents, glues, pss), encoding="utf-8")
-    print((HERE / "results.md").read_text(encoding="utf-8"))
+    return report(ITEMS, bares, agents, glues, pss)
+
+
+def conversions(benchmarks: Sequence[Benchmark]) -> list[str]:
+    """Measure the converter on these models."""
+    with tempfile.TemporaryDirectory(prefix="godwit-bench-") as name:
+        return converter_report.report(converter.measure(benchmarks, Path(name)))
+
+
+def main() -> None:
+    """Measure everything, then write the page; or one part, and print it."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    names = ["agent", *(benchmark.name for benchmark in BENCHMARKS)]
+    parser.add_argument("--only", choices=names, help="measure this alone and print it, as in: --only resnet8")
+    only = parser.parse_args().only
+    chosen = [benchmark for benchmark in BENCHMARKS if only in (None, benchmark.name)]
+    lines = ["# What was measured", ""]
+    lines += agent() if only in (None, "agent") else []
+    lines += conversions(chosen) if chosen else []
+    page = "\n".join(lines)
+    if only is None:
+        (HERE / "results.md").write_text(page, encoding="utf-8")
+    print(page)
 
 
 if __name__ == "__main__":

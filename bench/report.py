@@ -16,11 +16,11 @@ def report(
     agents: Sequence[Flight],
     glues: Sequence[Flight],
     pss: dict[str, float],
-) -> str:
+) -> list[str]:
     """Two tables, with what they mean in words."""
     here = machine.describe()
-    lines = [
-        "# What the agent costs",
+    return [
+        "## What the agent costs",
         "",
         f"Digits example, int8, one thread; {items} inputs replayed as fast as they go, to a subscriber through a",
         f"mosquitto on loopback; medians of {len(agents)} runs in turn. Written by `make bench` on",
@@ -31,7 +31,6 @@ def report(
         *_memory(pss),
         "",
     ]
-    return "\n".join(lines)
 
 
 def _speed(items: int, bares: Sequence[dict[str, Any]], agents: Sequence[Flight], glues: Sequence[Flight]) -> list[str]:

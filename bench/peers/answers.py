@@ -1,0 +1,29 @@
+"""How often a model file is right: `python -m bench.peers.answers FILE EVALUATION.npz` prints a percentage.
+
+In a process of its own: a file that brings its runtime down is one crash.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from bench.peers.runtimes import opened
+
+
+def main() -> None:
+    """Top-1 over all items (t0, y), one by one."""
+    runtime = opened(Path(sys.argv[1]))
+    with np.load(sys.argv[2]) as arrays:
+        items, classes = arrays["t0"], arrays["y"]
+    right = [
+        int(runtime.run([item[np.newaxis]])[0].argmax()) == expected
+        for item, expected in zip(items, classes, strict=True)
+    ]
+    print(100 * sum(right) / len(right))
+
+
+if __name__ == "__main__":
+    main()
