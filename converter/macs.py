@@ -52,13 +52,16 @@ def of_onnx(path: Path) -> int:
 def _onnx_node(node: Any, inputs: list[list[int]], shapes: dict[str, list[int]]) -> int:
     """Weights are [out, in / groups, …], for a transposed convolution [in, out / groups, …]."""
     output = shapes.get(node.output[0], [])
-    if node.op_type in ("Conv", "QLinearConv"):
+    if node.op_type in ("Conv", "ConvInteger", "QLinearConv"):
         weights = inputs[3 if node.op_type == "QLinearConv" else 1]
         return math.prod(output) * math.prod(weights[1:])
     if node.op_type == "ConvTranspose":
         return math.prod(inputs[0]) * math.prod(inputs[1][1:])
-    if node.op_type in ("MatMul", "QLinearMatMul"):
+    if node.op_type in ("MatMul", "MatMulInteger", "QLinearMatMul"):
         return math.prod(output) * inputs[0][-1] if inputs[0] else 0
+    if node.op_type == "MatMulNBits":  # ONNX Runtime's own: [.., K] by [N, K] in blocks
+        sizes = {attribute.name: attribute.i for attribute in node.attribute}
+        return int(math.prod(inputs[0][:-1]) * sizes["K"] * sizes["N"])
     if node.op_type == "Gemm":
         transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
         return math.prod(output) * inputs[0][0 if transposed else 1]

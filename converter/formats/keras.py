@@ -63,7 +63,7 @@ class TensorFlowModel:
         """The model as one function of a [1, …] tensor, all variables constants."""
         spec = tf.TensorSpec(shape, self._input.dtype, name=self._input.name)
         traced = tf.function(lambda x: self._call(x), input_signature=[spec])
-        return convert_variables_to_constants_v2(traced.get_concrete_function())
+        return convert_variables_to_constants_v2(traced.get_concrete_function(), lower_control_flow=False)
 
     @cached_property
     def _saved_model(self) -> str:

@@ -32,16 +32,26 @@ def applied(source: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _rename(graph: Any, renamed: dict[str, str]) -> None:
-    for node in _nodes(graph):
-        node.name = renamed.get(node.name, node.name)
-        node.input[:] = [renamed.get(name, name) for name in node.input]
-        node.output[:] = [renamed.get(name, name) for name in node.output]
-    for tensor in graph.initializer:
-        tensor.name = renamed.get(tensor.name, tensor.name)
-    ordered = sorted(graph.initializer, key=lambda tensor: str(tensor.name))
-    del graph.initializer[:]
-    graph.initializer.extend(ordered)
-    del graph.value_info[:]
+    for inner in _graphs(graph):
+        for node in inner.node:
+            node.name = renamed.get(node.name, node.name)
+            node.input[:] = [renamed.get(name, name) for name in node.input]
+            node.output[:] = [renamed.get(name, name) for name in node.output]
+        for named in (*inner.initializer, *inner.input, *inner.output):
+            named.name = renamed.get(named.name, named.name)
+        ordered = sorted(inner.initializer, key=lambda tensor: str(tensor.name))
+        del inner.initializer[:]
+        inner.initializer.extend(ordered)
+        del inner.value_info[:]
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """The graph and all that its nodes hold (If, Loop)."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
