@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package more
 
 from converter.formats.base import NoRouteError, damaged, not_numbers
-from converter.passes import stable_names
+from converter.passes import noise_onnx, slim_onnx, stable_names
 from converter.passes.modern_onnx import modernised
-from converter.passes.quantize_onnx import OnnxQuantizer
-from converter.protocol import Description, Export, Layer, Port
-from converter.recipes import SourceFormat
+from converter.passes.noise import exactly, ranked
+from converter.passes.quantize_onnx import LEFT_ALONE, OnnxQuantizer, layers
+from converter.protocol import Description, Export, Layer, Port, Rank
+from converter.recipes import Scope, SourceFormat
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Tensor
 
+_SHOWN_ITEMS = 16
+"""Calibration items on which a slim file must give the same bits, and on which layers are compared."""
+
+_RANKING_ITEMS = 100
 _QUANTIZED_OPERATORS = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear"}
 
 
@@ -42,7 +49,7 @@ class OnnxModel:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
-        self._quantizer: OnnxQuantizer | None = None
+        self._work: OnnxQuantizer | None = None
 
     def describe(self) -> Description:
         """See `base.SourceModel`."""
@@ -53,22 +60,57 @@ class OnnxModel:
 
     def export(self, request: Export) -> list[Layer]:
         """See `base.SourceModel`."""
-        target = Path(request.target)
         if self.describe().precision != "float32":
-            onnx.save(self._model, target)  # with the weights that may lie in files beside it
-        elif request.recipe.weights == "float32":
-            write_onnx(self._model, request)
-        else:
-            if self._quantizer is None:
-                self._quantizer = OnnxQuantizer(_fixed_float(self._model, request.shape))
-            items = np.load(request.calibration)["t0"]
-            onnx.save(self._quantizer.quantized(request.recipe, request.calibration, items), target)
-        return []
+            onnx.save(self._model, request.target)  # with the weights that may lie in files beside it
+            return []
+        items = _items(request)
+        shown = _spread(items, _SHOWN_ITEMS)
+        if request.recipe.weights == "float32":
+            _save(_fixed_float(self._model, request.shape), request, shown)
+            return []
+        work = self._quantizer(request.shape)
+        quantized = work.quantized(request.recipe, request.calibration, items)
+        _save(quantized, request, shown)
+        return noise_onnx.of_layers(work.model, quantized, shown)
+
+    def rank(self, request: Rank) -> list[Layer]:
+        """See `base.Quantizable`."""
+        items, work = _items(request), self._quantizer(request.shape)
+        some = _spread(items, _RANKING_ITEMS)
+
+        def alone(layer: str) -> Any:
+            scopes = (Scope(".*", LEFT_ALONE), Scope(exactly(layer), request.recipe.name))
+            recipe = msgspec.structs.replace(request.recipe, scopes=scopes)
+            return noise_onnx.answers(work.quantized(recipe, request.calibration, items), some)
+
+        return ranked(layers(work.model), noise_onnx.answers(work.model, some), alone)
+
+    def _quantizer(self, shape: list[int]) -> OnnxQuantizer:
+        if self._work is None:
+            self._work = OnnxQuantizer(_fixed_float(self._model, shape))
+        return self._work
 
 
 def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:
     """Write the float model to the target: the same bytes for the same model."""
     onnx.save(_fixed_float(float_model, request.shape), request.target)
+
+
+def _save(model: onnx.ModelProto, request: Export, shown: Any) -> None:
+    try:
+        model = slim_onnx.proven(model, shown)
+    except slim_onnx.DeclinedError as error:
+        print(f"{request.recipe.name} was not made smaller: {error}", file=sys.stderr)
+    onnx.save(model, request.target)
+
+
+def _items(request: Export | Rank) -> Any:
+    return np.load(request.calibration)["t0"]
+
+
+def _spread(items: Any, count: int) -> Any:
+    """So many of the items, evenly over all."""
+    return items[np.linspace(0, len(items) - 1, min(len(items), count)).round().astype(int)]
 
 
 def tensors(path: Path) -> tuple[list[Tensor], list[Tensor]]:

@@ -97,4 +97,9 @@ def _replacing(graph: Any, node: Any, product: _Product) -> list[Any]:
     )
     if not product.bias:
         return [multiply]
+    for value in (*graph.value_info, *graph.output):
+        if value.name == node.output[0]:  # shape inference does not know MatMulNBits
+            graph.value_info.add().CopyFrom(value)
+            graph.value_info[-1].name = output
+            break
     return [multiply, helper.make_node("Add", [output, product.bias], list(node.output), f"{node.name}_bias")]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,9 @@ from converter.passes.modern_onnx import OLDEST_OPSET, modernised, opset
 from converter.passes.prepared_onnx import prepared
 from converter.passes.ranges_onnx import observed
 from converter.passes.seen import Range
-from converter.recipes import Recipe
+from converter.recipes import Recipe, Scope
 
+LEFT_ALONE = "onnx-float32"
 _ACTIVATIONS = {"int8": QuantType.QInt8, "uint8": QuantType.QUInt8, "uint16": QuantType.QUInt16}
 _STATIC = sorted({*QDQRegistry, *QLinearOpsRegistry})
 _DYNAMIC = ["MatMul", "Gemm", "LSTM", "Attention"]
@@ -57,11 +58,15 @@ _SYMMETRIC: dict[str, Any] = {
 
 
 class OnnxQuantizer:
-    """One float ONNX model with one input, and what its activations were seen to be."""
+    """One float ONNX model with one input, and what its activations were seen to be.
+
+    Attributes:
+        model: as it is quantized: what scopes find are the names in it.
+    """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         """Args: `model`, all sizes known; it is not changed."""
-        self._model = prepared(model)
+        self.model = prepared(model)
         self._ranges = lru_cache(maxsize=None)(self._observed)
         self._calibration: tuple[str, npt.NDArray[Any]] | None = None
 
@@ -77,8 +82,8 @@ class OnnxQuantizer:
         """
         self._calibration = (calibration, items)
         model = onnx.ModelProto()
-        model.CopyFrom(self._model)
-        kept = _matching(model, [scope.layers for scope in recipe.scopes])
+        model.CopyFrom(self.model)
+        kept = _kept(model, recipe.scopes)
         if recipe.weights == "float16":
             model = convert_float_to_float16(model, keep_io_types=True, node_block_list=kept)
         elif recipe.weights == "int4":
@@ -119,27 +124,27 @@ class OnnxQuantizer:
 
     def _observed(self, calibration: Any, _: str) -> dict[str, Range]:
         assert self._calibration is not None
-        return observed(self._model, self._calibration[1], calibration)
+        return observed(self.model, self._calibration[1], calibration)
 
 
 def layers(model: onnx.ModelProto) -> list[str]:
-    """Names of the outputs of the operators that multiply by weights, in the order they run."""
-    return [str(node.output[0]) for node in prepared(model).graph.node if node.op_type in _WITH_WEIGHTS]
+    """Names of the outputs of the operators that multiply by weights, in the order they run.
+
+    Args:
+        model: see `OnnxQuantizer.model`.
+    """
+    return [str(node.output[0]) for node in model.graph.node if node.op_type in _WITH_WEIGHTS]
 
 
-def exactly(layer: str) -> str:
-    """The pattern of a scope that holds this layer and no other."""
-    return f"^{re.escape(layer)}$"
-
-
-def _matching(model: onnx.ModelProto, patterns: Iterable[str]) -> list[str]:
-    """Names of the nodes one of whose outputs one of the patterns finds."""
-    found = [re.compile(pattern) for pattern in patterns]
-    return [
-        str(node.name)
+def _kept(model: onnx.ModelProto, scopes: Sequence[Scope]) -> list[str]:
+    """Names of the nodes that stay float: the last scope that finds one of their outputs says so."""
+    left = {
+        str(node.name): scope.recipe == LEFT_ALONE
+        for scope in scopes
         for node in model.graph.node
-        if any(pattern.search(name) for pattern in found for name in node.output)
-    ]
+        if any(re.search(scope.layers, name) for name in node.output)
+    }
+    return [name for name, is_left in left.items() if is_left]
 
 
 def _dynamic(model: onnx.ModelProto, kept: list[str]) -> onnx.ModelProto:

@@ -30,10 +30,10 @@ def observed(model: onnx.ModelProto, items: Array, calibration: Calibration) -> 
         model: with one input, all sizes known; what it was run on must know its operators.
         calibration: see `seen.ranges`.
     """
-    return seen.ranges(_Run(model), items, calibration)
+    return seen.ranges(Run(model), items, calibration)
 
 
-class _Run:
+class Run:
     """See `seen.Watched`."""
 
     def __init__(self, model: onnx.ModelProto) -> None:

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 
+from converter import macs
 from converter.formats import base
 from converter.formats.onnx import tensors
 from converter.passes import int4_onnx
-from converter.passes.quantize_onnx import exactly, layers
-from converter.protocol import Export
+from converter.passes.noise import exactly
+from converter.passes.quantize_onnx import OnnxQuantizer, layers
+from converter.protocol import Export, Rank
 from converter.recipes import BY_NAME, RECIPES, Recipe, Scope
 from tests.converter import old_onnx
 from tests.converter.conftest import MODELS, Godwit, images, tiny_project
@@ -61,10 +63,11 @@ def kinds(file: Path) -> set[str]:
 
 
 def zero_points(file: Path) -> list[Any]:
-    """Of every quantized tensor, weights and biases too."""
+    """Of every quantized tensor but biases, which have none."""
     graph = onnx.load(file).graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    found = [constants[node.input[2]] for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    nodes = [node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    found = [constants[node.input[2]] for node in nodes if len(node.input) == 3]
     assert found
     return found
 
@@ -87,6 +90,7 @@ def test_every_recipe_works(tmp_path: Path, source: str) -> None:
         onnx.checker.check_model(onnx.load(file), full_check=True)
         (input_,), (output,) = tensors(file)
         assert (input_.dtype, output.dtype) == ("float32", "float32")
+        assert macs.of_onnx(file) == macs.of_onnx(files["onnx-float32"])
         error = float(np.sqrt(np.mean((answers(file, items) - expected) ** 2)) / expected.std())
         assert error < LARGEST_ERROR.get(name, INT8_ERROR), name
 
@@ -99,6 +103,9 @@ def test_what_the_names_promise(tmp_path: Path) -> None:
     assert {tensor.data_type for tensor in half.initializer if tensor.dims} <= {TensorProto.FLOAT16, TensorProto.INT64}
     assert {"int8", "uint8"} <= {each.dtype.name for each in zero_points(files["onnx-int8"])}
     symmetric = zero_points(files["onnx-int8-symmetric"])
+    assert not any(
+        tensor.data_type == TensorProto.INT32 for tensor in onnx.load(files["onnx-int8-symmetric"]).graph.initializer
+    )
     assert {each.dtype.name for each in symmetric} == {"int8"}
     assert not any(each.any() for each in symmetric)
     assert "uint16" in {each.dtype.name for each in zero_points(files["onnx-a16w8"])}
@@ -114,7 +121,7 @@ def test_a_model_that_nothing_applies_to_is_declined(tmp_path: Path, name: str) 
 @pytest.mark.parametrize("name", ["onnx-int8", "onnx-int8-dynamic", "onnx-int4-weights", "onnx-float16"])
 def test_a_scope_leaves_a_layer_as_it_is(tmp_path: Path, name: str) -> None:
     source = onnx.load(TINY)
-    *_, second, last = layers(source)
+    *_, second, last = layers(OnnxQuantizer(source).model)
     recipe = msgspec.structs.replace(BY_NAME[name], scopes=(Scope(exactly(last), "onnx-float32"),))
     whole = exported(TINY, tmp_path, BY_NAME[name])[name]
     file = exported(TINY, tmp_path, msgspec.structs.replace(recipe, name=f"{name}-last"))[f"{name}-last"]
@@ -127,6 +134,27 @@ def test_a_scope_leaves_a_layer_as_it_is(tmp_path: Path, name: str) -> None:
     assert second != last
     assert floats(whole) == set()
     assert floats(file) == {(64, 3)}
+
+
+def test_layers_are_compared_and_ranked(tmp_path: Path) -> None:
+    """The second convolution has one channel a thousand times as large as the others: its activations suffer most."""
+    model = onnx.load(old_onnx.convnet(tmp_path / "old.onnx", 12))
+    scale = next(tensor for tensor in model.graph.initializer if tensor.name == "two_scale")
+    scale.CopyFrom(numpy_helper.from_array(np.array([1000, *[1] * 7], np.float32), scale.name))
+    onnx.save(model, tmp_path / "wild.onnx")
+    loaded = base.load(tmp_path / "wild.onnx", "onnx")
+    np.savez(tmp_path / "calibration.npz", t0=items_for([1, 1, 8, 8]))
+    recipe, calibration = BY_NAME["onnx-int8"], str(tmp_path / "calibration.npz")
+    told = loaded.export(Export(recipe, [1, 1, 8, 8], calibration, str(tmp_path / "int8.onnx")))
+    found = {layer.name: layer.snr_db for layer in told}
+    assert {"one_clip", "two_norm", "total", "pooled", "scores"} <= set(found)
+    assert all(10 < snr_db < 60 for snr_db in found.values()), found
+    assert isinstance(loaded, base.Quantizable)
+    ranked = loaded.rank(Rank(recipe, [1, 1, 8, 8], calibration))
+    assert ranked == sorted(ranked, key=lambda layer: layer.snr_db)
+    assert ranked[0].name == "two_norm"
+    assert {layer.name for layer in ranked} == {"one_norm", "two_norm", "hidden", "scores"}
+    assert {layer.pattern for layer in ranked} == {exactly(layer.name) for layer in ranked}
 
 
 def test_ranges_differ_by_calibration(tmp_path: Path) -> None:
