@@ -71,6 +71,14 @@ def test_channels_of_uneven_range_are_equalized(project: Project, godwit: Godwit
     assert result.sensitivity == []
 
 
+def test_of_several_models_each_is_refined_by_itself(project: Project, models: Path, godwit: Godwit) -> None:
+    path = project("fair", 5.0)
+    more = f'\n[[model.candidate]]\nname = "uneven"\nsource = "{models / "uneven.tflite"}"\n'
+    path.write_text(path.read_text() + more)
+    keys = [each.key for each in converted(godwit, path).candidates]
+    assert keys == ["tflite-float32", "tflite-int8", "uneven/tflite-int8", "uneven/tflite-int8-equalized"]
+
+
 def test_precision_is_given_back_to_the_fewest_layers_that_suffice(project: Project, godwit: Godwit) -> None:
     result = converted(godwit, project("uneven", 2.0))
     chosen = result.profiles[0].chosen or ""
