@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,7 @@ def test_what_no_profile_can_take_is_not_built(tmp_path: Path, godwit: Godwit) -
     head, first, *_ = text.split("[[runtimes]]")
     limits = text[text.index("[limits]") :]
     head = head.replace('formats = ["onnx", "tflite"]', 'formats = ["onnx"]')
-    recipes = 'recipes = ["onnx-int8", "onnx-float32"]'
-    head = "\n".join(recipes if line.startswith("recipes") else line for line in head.splitlines())
+    head = re.sub(r"(?ms)^recipes = \[.*?\]", 'recipes = ["onnx-int8", "onnx-float32"]', head)
     (tmp_path / "alone.toml").write_text(f"{head}\n[[runtimes]]{first}\n{limits}")
     project = tiny_project(tmp_path, targets={"profiles": ["linux-x86_64", "alone.toml"]})
     code, out, _ = godwit("convert", project, "--dry-run")
