@@ -5,6 +5,7 @@ from __future__ import annotations
 from converter import metrics
 from converter.candidate import HERE, Candidate
 from converter.compare import Comparison
+from converter.refine import Sensitivity
 from converter.report import ProfileReport, Report
 
 _WIDE_COLUMNS = 106
@@ -36,6 +37,8 @@ def show(report: Report) -> None:
     console.print()
     for profile in report.profiles:
         _show_verdicts(profile)
+    for found in report.sensitivity:
+        _show_curve(found)
 
 
 def _show_verdicts(profile: ProfileReport) -> None:
@@ -47,6 +50,13 @@ def _show_verdicts(profile: ProfileReport) -> None:
         print(f"  {profile.profile:20} – {left.runtime}/{left.delegate} is not claimed: {left.reason}")
     if profile.problem:
         print(f"  {profile.profile:20} ! no bundle: {profile.problem}")
+
+
+def _show_curve(found: Sensitivity) -> None:
+    print(f"\n  {found.key} lost too much; with the operators that suffer most back in float32:")
+    for step in sorted(found.curve, key=lambda step: step.kept_float):
+        lost = "failed" if step.drop_points is None else f"{step.drop_points:6.2f} points lost"
+        print(f"    {step.kept_float:3} of {len(found.layers)}  {lost}  {step.size_bytes / 1e3:,.1f} kB")
 
 
 def _bundle_row(report: Report, profile: ProfileReport) -> tuple[str, ...]:

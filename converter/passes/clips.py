@@ -32,9 +32,9 @@ def _percentile(counts: Array, low: float, high: float) -> tuple[float, float]:
 def _mse(counts: Array, low: float, high: float) -> tuple[float, float]:
     centres = _centres(low, high)
 
-    def error(clip: float) -> float:
-        step = max((high - low) * clip / _LEVELS, 1e-30)
-        rounded = np.clip(np.round((centres - low * clip) / step), 0, _LEVELS) * step + low * clip
+    def error(least: float, most: float) -> float:
+        step = _step(least, most)
+        rounded = np.clip(np.round((centres - least) / step), 0, _LEVELS) * step + least
         return float((counts * (rounded - centres) ** 2).sum())
 
     return _clipped(low, high, error)
@@ -43,18 +43,23 @@ def _mse(counts: Array, low: float, high: float) -> tuple[float, float]:
 def _entropy(counts: Array, low: float, high: float) -> tuple[float, float]:
     centres = _centres(low, high)
 
-    def divergence(clip: float) -> float:
-        inside = np.clip(centres, low * clip, high * clip)
-        step = max((high - low) * clip / _LEVELS, 1e-30)
-        level = np.round((inside - low * clip) / step).astype(int)
-        kept = np.bincount(level, counts, _LEVELS + 1)
-        # Each level spread evenly over the bins that it stands for; what was clipped lies in the outermost.
-        within = (centres >= low * clip) & (centres <= high * clip) & (counts > 0)
-        shared = np.maximum(np.bincount(level, within, _LEVELS + 1), 1)
-        guess = np.where(within, (kept / shared)[level], 1e-9)
-        seen, guess = counts / counts.sum(), guess / guess.sum()
+    def divergence(least: float, most: float) -> float:
+        inside = (centres >= least) & (centres <= most)
+        if not inside.any():
+            return np.inf
+        kept = counts[inside].astype(float)
+        seen = kept.copy()
+        # What is clipped comes to lie in the outermost bins.
+        seen[0] += counts[centres < least].sum()
+        seen[-1] += counts[centres > most].sum()
         there = seen > 0
-        return float((seen[there] * np.log(seen[there] / guess[there])).sum())
+        level = np.round((centres[inside] - least) / _step(least, most)).astype(int)
+        # Each level is spread evenly over the bins that it stands for.
+        mass = np.bincount(level, kept, _LEVELS + 1)
+        shared = np.maximum(np.bincount(level, there, _LEVELS + 1), 1)
+        guess = np.maximum((mass / shared)[level][there], 1e-9)
+        seen = seen[there] / seen.sum()
+        return float((seen * np.log(seen * guess.sum() / guess)).sum())
 
     return _clipped(low, high, divergence)
 
@@ -65,9 +70,15 @@ def _centres(low: float, high: float) -> Array:
     return centres
 
 
-def _clipped(low: float, high: float, loss: Callable[[float], float]) -> tuple[float, float]:
-    best = min(_CLIPS[::-1], key=loss)
-    return float(low * best), float(high * best)
+def _step(low: float, high: float) -> float:
+    return max(high - low, 1e-30) / _LEVELS
+
+
+def _clipped(low: float, high: float, loss: Callable[[float, float], float]) -> tuple[float, float]:
+    """The least loss, each end moved by itself, the upper one first."""
+    above = min(_CLIPS[::-1], key=lambda clip: loss(low, high * clip)) if high > 0 else 1.0
+    below = min(_CLIPS[::-1], key=lambda clip: loss(low * clip, high * above)) if low < 0 else 1.0
+    return float(low * below), float(high * above)
 
 
 CLIP: dict[str, Callable[[Array, float, float], tuple[float, float]]] = {

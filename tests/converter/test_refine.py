@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,6 +59,8 @@ def converted(godwit: Godwit, project: Path) -> Report:
 def test_int8_that_holds_is_left_as_it_is(project: Project, godwit: Godwit) -> None:
     result = converted(godwit, project("fair", 3.0))
     assert [each.key for each in result.candidates] == ["tflite-float32", "tflite-int8"]
+    # The old operator codes and the missing signature make other quantizers leave it in float.
+    assert result.candidate("tflite-int8").size_bytes < result.candidate("tflite-float32").size_bytes / 2
     assert result.sensitivity == []
 
 
@@ -98,6 +101,13 @@ def test_precision_is_given_back_to_the_fewest_layers_that_suffice(project: Proj
     assert worst < {layer.name for layer in made_by.layers}
     page = Path(result.profiles[0].bundle).with_name("report.html").read_text()
     assert "Precision given back" in page
+
+
+def test_the_curve_is_printed(project: Project, godwit: Godwit) -> None:
+    code, out, _ = godwit("convert", project("uneven", 2.0), "--recipe", "tflite-int8")
+    assert code == 0
+    told = out.partition("lost too much; with the operators that suffer most back in float32:\n")[2]
+    assert re.match(r" +1 of 7 +\d+\.\d\d points lost +[\d.]+ kB\n", told)
 
 
 def test_int8_that_a_delegate_refuses_is_one_failure_and_the_search_goes_on(project: Project, godwit: Godwit) -> None:
