@@ -19,6 +19,8 @@ BINS = 2048
 PERCENTILE = 99.99
 _CLIPS = np.linspace(0.3, 1.0, 36)
 _LEVELS = 255
+_ENOUGH_A_BIN = 20
+"""Of fewer values a histogram says little about their distribution: nothing is clipped then."""
 
 
 def _percentile(counts: Array, low: float, high: float) -> tuple[float, float]:
@@ -41,6 +43,8 @@ def _mse(counts: Array, low: float, high: float) -> tuple[float, float]:
 
 
 def _entropy(counts: Array, low: float, high: float) -> tuple[float, float]:
+    if counts.sum() < _ENOUGH_A_BIN * BINS:
+        return low, high
     centres = _centres(low, high)
 
     def divergence(least: float, most: float) -> float:
