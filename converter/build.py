@@ -29,6 +29,7 @@ class Workshop(NamedTuple):
     """What every step of one conversion works with.
 
     Attributes:
+        tflite: the evaluator in the environment of tflite-runtime, which can share none with the others.
         device: the evaluator on the device that --measure-on names; None without.
         folder: temporary; gone when the conversion ends.
         metric: that the goal names; None for the task's own.
@@ -37,15 +38,18 @@ class Workshop(NamedTuple):
 
     project: Project
     agent: Agent
+    tflite: Agent
     device: Agent | None
     progress: Progress
     folder: Path
     metric: Metric | None
     jobs: int
 
-    def agent_on(self, machine: str) -> Agent:
-        """The evaluator on the device if it has that name, else the one here."""
-        return self.device if self.device and self.device.host == machine else self.agent
+    def agent_for(self, row: Row, machine: str) -> Agent:
+        """Where a runtime is tried for a profile whose figures come from `machine`; here if from none."""
+        if self.device and self.device.host == machine:
+            return self.device
+        return self.tflite if row.runtime == "tflite" else self.agent
 
     def machines(self) -> dict[str, Machine]:
         """What measures: this machine, and the device if there is one."""

@@ -62,11 +62,12 @@ def _here(shop: Workshop, targets: Sequence[Target], reference: Built, built: Bu
         if target.measured_on == HERE:
             here = [row for row in choose.places(target.profile, built.candidate) if row in target.runtimes_here]
             rows += here[:1]
-    float_ = _bundled(reference, reference.evaluated.row)
     costs = []
     for row in dict.fromkeys(rows):
+        # tflite-runtime shares no environment with the others, so float runs on it too.
+        float_ = _bundled(reference, row if row.runtime == "tflite" else reference.evaluated.row)
         try:
-            costs.append(_measured(shop.agent, float_, _bundled(built, row)))
+            costs.append(_measured(shop.agent_for(row, HERE), float_, _bundled(built, row)))
         except GodwitError:
             continue  # a runtime that does not run it here has no figure; the proof says why
     return costs

@@ -48,7 +48,7 @@ def deliver(
     winner = next(each for each in built if each.candidate.key == verdicts[0].key)
     assert winner.candidate.told is not None
     places = choose.places(profile, winner.candidate)
-    proven = [prover.prove(winner, row, shop.agent_on(measured_on)) for row in places]
+    proven = [prover.prove(winner, row, shop.agent_for(row, measured_on)) for row in places]
     left_out = [LeftOut(each.row.runtime, each.row.delegate, each.reason) for each in proven if not each.claim]
     if len(left_out) == len(proven):
         reasons = "; ".join(f"{each.row}: {each.reason}" for each in proven)

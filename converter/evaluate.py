@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from converter import cache, contents, tools
 from converter.cache import Cache
 from converter.candidate import HERE, Row
-from converter.processes import Finished, Processes
+from converter.hosts import Host
 from firmware_profiles import errors, manifest
 from firmware_profiles.errors import GodwitError, Problem
 from firmware_profiles.evaluation import Evaluation, Machine, SideBySide
 from firmware_profiles.wire import RuntimeInUse
 
-LIMIT_S = 1800.0
 _STDOUT, _OUT = "stdout", "out"
 
 
@@ -42,37 +39,6 @@ class _Out(NamedTuple):
     """An argument that names a file which the command writes."""
 
     path: Path
-
-
-class Host(Protocol):
-    """A machine that runs `edge-agent`.
-
-    Attributes:
-        name: of the machine.
-        limit_s: of one command.
-    """
-
-    name: str
-    limit_s: float
-
-    def run(self, command: str, arguments: Sequence[object]) -> Finished:
-        """Run one command with --json; arguments that are paths are files here."""
-        ...
-
-
-class Here:
-    """The machine that converts: a `Host`."""
-
-    name = HERE
-    limit_s = LIMIT_S
-
-    def __init__(self, processes: Processes) -> None:
-        self._processes = processes
-
-    def run(self, command: str, arguments: Sequence[object]) -> Finished:
-        """See `Host.run`."""
-        line = [sys.executable, "-m", "edge_agent", command, *map(str, arguments), "--json"]
-        return self._processes.run(line, self.limit_s)
 
 
 class Agent:

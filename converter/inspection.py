@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from converter.cache import Cache
-from converter.evaluate import Agent, Here
+from converter.evaluate import Agent
+from converter.hosts import Here
 from converter.processes import Processes
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.manifest import Manifest, Model

@@ -24,6 +24,7 @@ from converter import (
     rounds,
     selection,
     sources,
+    toolchain,
     tools,
 )
 from converter.build import Built, Workshop
@@ -31,8 +32,9 @@ from converter.cache import Cache
 from converter.deliver import Delivery
 from converter.device.host import connected
 from converter.device.url import DeviceUrl
-from converter.evaluate import Agent, Here
+from converter.evaluate import Agent
 from converter.fitting import Fitted
+from converter.hosts import Here, InToolchain
 from converter.plan import Plan, Target
 from converter.processes import Processes
 from converter.progress import Progress
@@ -77,8 +79,7 @@ def convert(
     ):
         if device:
             planned = plan.on_device(planned, device.host, device.machine)
-        metric = goal_metric.of(project.file.goal.metric, project.path.parent, processes, Path(folder))
-        shop = Workshop(project, Agent(Here(processes), results), device, progress, Path(folder), metric, jobs)
+        shop = _workshop(project, processes, Path(folder), progress, results, device, jobs)
         # Load, check, export and measure each, evaluate the last, deliver each.
         progress.expect(2 + len(planned.sources) * (1 + 2 * len(planned.wanted)) + len(planned.targets))
         loaded = sources.load(project, planned.sources, processes, Path(folder), progress, results)
@@ -96,6 +97,27 @@ def convert(
         delivery = Delivery(out, judging, _now())
         found = _finish(shop, planned, Prover(shop, pool), delivery, built)
         return msgspec.structs.replace(found, sensitivity=sensitivity)
+
+
+def _workshop(
+    project: Project,
+    processes: Processes,
+    folder: Path,
+    progress: Progress,
+    results: Cache,
+    device: Agent | None,
+    jobs: int,
+) -> Workshop:
+    return Workshop(
+        project=project,
+        agent=Agent(Here(processes), results),
+        tflite=Agent(InToolchain(toolchain.TFLITE, processes, folder, progress), results),
+        device=device,
+        progress=progress,
+        folder=folder,
+        metric=goal_metric.of(project.file.goal.metric, project.path.parent, processes, folder),
+        jobs=jobs,
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.evaluation import Machine
 from firmware_profiles.profile import Profile, fits, is_this_machine
 
-_PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "tflite": "tflite_runtime"}
+_PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime"}
 _SHARE = {"float32": 1.0, "float16": 1 / 2, "int8": 1 / 4, "int4": 1 / 8}
 """Of the size of a float32 model."""
 
@@ -190,10 +190,13 @@ def _excess(source: Source, profile: Profile, asked: Sequence[Recipe]) -> Proble
 
 
 def _toolchains(plan: Plan) -> Iterator[str]:
-    """What the routes of the wanted recipes go through."""
+    """What the routes of the wanted recipes and the proofs go through."""
     ready = {state.name for state in toolchain.states() if state.ready}
-    for name in sorted({name for source in plan.sources for name in routes.toolchains(source.format, plan.wanted)}):
-        yield f"toolchain  {name}{'' if name in ready else ', which is made first (some gigabytes)'}"
+    needed = {name for source in plan.sources for name in routes.toolchains(source.format, plan.wanted)}
+    if any(row.runtime == "tflite" for target in plan.targets for row in target.runtimes_here):
+        needed.add(toolchain.TFLITE)
+    for name in sorted(needed):
+        yield f"toolchain  {name}{'' if name in ready else ', which is made first'}"
 
 
 def _target(profile: Profile, asked: list[Recipe]) -> Target:
@@ -215,8 +218,9 @@ def _asks(target: Target, recipe: Recipe) -> bool:
 
 
 def _runs_here(row: Row) -> bool:
+    """tflite-runtime comes by a toolchain."""
     package = _PACKAGES.get(row.runtime)
-    installed = package is not None and importlib.util.find_spec(package) is not None
+    installed = row.runtime == "tflite" or (package is not None and importlib.util.find_spec(package) is not None)
     return installed and row.delegate in _HOST_DELEGATES
 
 

@@ -11,9 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import converter
-import firmware_profiles
-from converter import toolchain
+from converter import lent, toolchain
 from converter.bring.request import ANSWER, Bring, Brought, encode
 from converter.exporting import Session
 from converter.processes import Processes
@@ -169,7 +167,7 @@ class Routes:
             shape=shape,
         )
         line = [str(python), "-m", "converter.bring", encode(request).decode()]
-        finished = self._processes.run(line, BRING_LIMIT_S, {"PYTHONPATH": self._lent()})
+        finished = self._processes.run(line, BRING_LIMIT_S, lent.variables(self._folder))
         if finished.exit_code != 0:
             last = (finished.stderr.strip().splitlines() or ["no word"])[-1][:200]
             return Failed(f"{route.toolchain} {finished.ending(BRING_LIMIT_S)} ({last})")
@@ -188,16 +186,6 @@ class Routes:
             raise InputError(*(problem._replace(where=str(self._source.path)) for problem in error.problems)) from None
         assert isinstance(description, Description)
         return description
-
-    def _lent(self) -> str:
-        """A folder with our own packages and none of their neighbours, which a toolchain has in other versions."""
-        folder = self._folder / "lent"
-        folder.mkdir(exist_ok=True)
-        for package in (converter, firmware_profiles):
-            link = folder / package.__name__
-            if not link.is_symlink():
-                link.symlink_to(Path(str(package.__file__)).parent)
-        return str(folder)
 
 
 def _failed(error: GodwitError) -> Failed:

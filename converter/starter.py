@@ -13,8 +13,9 @@ import numpy as np
 
 from converter import fitting
 from converter.cache import Cache
-from converter.evaluate import Agent, Here
+from converter.evaluate import Agent
 from converter.formats import base
+from converter.hosts import Here
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.project import DataTable, ModelTable, Project, ProjectFile, TargetsTable

@@ -23,6 +23,7 @@ import msgspec
 from firmware_profiles.errors import InputError, Problem, UnavailableError, did_you_mean
 
 PINS = Path(__file__).parent / "toolchains"
+TFLITE = "tflite-runtime"
 _PYTHON = "3.11"
 _MAKING = ".making-"
 _HASH_DIGITS = 12

@@ -19,7 +19,7 @@ TOOLS = (
     "ai-edge-quantizer",
     "numpy",
 )
-_OURS = ("converter", "edge_agent", "firmware_profiles")
+OURS = ("converter", "edge_agent", "firmware_profiles")
 
 
 def versions() -> dict[str, str]:
@@ -38,7 +38,7 @@ def fingerprint() -> str:
     """Another one wherever a result could be another: versions, our own code, the processor."""
     digest = hashlib.sha256(repr((sorted(versions().items()), platform.python_version(), _cpu())).encode())
     root = Path(__file__).parent.parent
-    for package in _OURS:
+    for package in OURS:
         for file in sorted((root / package).rglob("*")):
             if file.is_file() and file.suffix in (".py", ".txt"):
                 digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())

@@ -40,7 +40,7 @@ class Device:
         self._sent: dict[tuple[Path, int], str] = {}
 
     def run(self, command: str, arguments: Sequence[object]) -> Finished:
-        """See `evaluate.Host`.
+        """See `hosts.Host`.
 
         Raises:
             GoneError: the link broke twice, or there is no agent.

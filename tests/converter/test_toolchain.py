@@ -10,7 +10,7 @@ import pytest
 from converter import toolchain
 from tests.converter.conftest import Godwit
 
-NAMES = ["litert-torch", "onnx2tf", "tf-keras", "torch"]
+NAMES = ["litert-torch", "onnx2tf", "tf-keras", "tflite-runtime", "torch"]
 
 
 @pytest.fixture
