@@ -12,7 +12,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from converter.formats.base import NoRouteError, damaged, not_numbers
-from converter.passes import equalize, modern, noise, slim_tflite, whole_delegate
+from converter.passes import equalize, fold, modern, noise, slim_tflite, whole_delegate
 from converter.passes.noise import exactly
 from converter.passes.quantize_tflite import TfliteQuantizer, UnchangedError, layers
 from converter.protocol import Description, Export, Layer, Port, Rank
@@ -85,7 +85,8 @@ class TfliteModel:
 
     @cached_property
     def _modern(self) -> bytes:
-        return modern.modernised(self._path.read_bytes())
+        """The float model that is quantized."""
+        return fold.folded(modern.modernised(self._path.read_bytes()))
 
     def _quantizer(self, recipe: Recipe, items: Any) -> TfliteQuantizer:
         if recipe.equalized not in self._quantizers:

@@ -57,7 +57,13 @@ def opcode(model: Any, operator: int, version: int) -> int:
 
 def readers(graph: Any, tensor: int) -> int:
     """How many operators read a tensor."""
-    return sum(tensor in operator.inputs for operator in graph.operators)
+    return sum(operator.inputs is not None and tensor in operator.inputs for operator in graph.operators)
+
+
+def makers(graph: Any) -> dict[int, Any]:
+    """Tensor → the operator that writes it."""
+    with_outputs = (operator for operator in graph.operators if operator.outputs is not None)
+    return {int(output): operator for operator in with_outputs for output in operator.outputs}
 
 
 def is_inner(graph: Any, tensor: int) -> bool:
@@ -66,10 +72,12 @@ def is_inner(graph: Any, tensor: int) -> bool:
 
 
 def values(model: Any, graph: Any, tensor: int, dtype: str = "<i4") -> Array | None:
-    """What a constant holds, in its shape; None where the tensor is no constant."""
+    """What a constant holds, in its shape; None where the tensor is no plain constant."""
     entry = graph.tensors[tensor]
     data = model.buffers[entry.buffer].data
-    return None if data is None else np.asarray(data).view(dtype).reshape(tuple(entry.shape))
+    return (
+        None if data is None or entry.sparsity is not None else np.asarray(data).view(dtype).reshape(tuple(entry.shape))
+    )
 
 
 def constant(model: Any, graph: Any, numbers: Sequence[int]) -> int:
@@ -95,3 +103,33 @@ def like(graph: Any, tensor: int, shape: Sequence[int]) -> int:
         )
     )
     return place
+
+
+def drop_unused(model: Any) -> None:
+    """Leave out tensors that nothing reads or writes any more, with what they hold."""
+    for number, graph in enumerate(model.subgraphs):
+        used = {int(index) for index in (*graph.inputs, *graph.outputs)}
+        for operator in graph.operators:
+            used |= {int(index) for side in _sides(operator) for index in getattr(operator, side)} - {-1}
+        places = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
+        for operator in graph.operators:
+            for side in _sides(operator):
+                setattr(operator, side, _moved(getattr(operator, side), places))
+        graph.inputs, graph.outputs = _moved(graph.inputs, places), _moved(graph.outputs, places)
+        graph.tensors = [graph.tensors[index] for index in sorted(used)]
+        for signature in model.signatureDefs or ():
+            for entry in (*signature.inputs, *signature.outputs) if signature.subgraphIndex == number else ():
+                entry.tensorIndex = places[entry.tensorIndex]
+    held = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    held |= {entry.buffer for entry in model.metadata or ()}
+    for place, buffer in enumerate(model.buffers):
+        if place not in held:
+            buffer.data = None
+
+
+def _sides(operator: Any) -> list[str]:
+    return [side for side in ("inputs", "outputs", "intermediates") if getattr(operator, side) is not None]
+
+
+def _moved(indices: Any, places: dict[int, int]) -> Array:
+    return np.array([places[int(index)] for index in indices], np.int32)

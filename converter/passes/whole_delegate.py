@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from converter.passes.sharing import packed
 from converter.passes.strided import strided_as_slice
-from converter.passes.tflite_graph import TooLargeError, code, constant, is_inner, opcode, read, values
+from converter.passes.tflite_graph import TooLargeError, code, constant, is_inner, makers, opcode, read, values
 
 _Operator = schema.BuiltinOperator
 _INT8_MEAN_VERSION = 2
@@ -84,17 +84,13 @@ def _pooling_as_mean(model: Any, graph: Any) -> bool:
 
 def _mean_where_it_is(model: Any, graph: Any) -> bool:
     """TRANSPOSE, MEAN becomes MEAN over the axes as they were before; converters from channels-first leave it."""
-    makers = {int(output): operator for operator in graph.operators for output in operator.outputs}
-    dropped = []
+    by_output, dropped = makers(graph), []
     for mean in graph.operators:
+        if code(model, mean) != _Operator.MEAN:
+            continue
         moved = int(mean.inputs[0])
-        transpose = makers.get(moved)
-        if (
-            code(model, mean) != _Operator.MEAN
-            or transpose is None
-            or code(model, transpose) != _Operator.TRANSPOSE
-            or not is_inner(graph, moved)
-        ):
+        transpose = by_output.get(moved)
+        if transpose is None or code(model, transpose) != _Operator.TRANSPOSE or not is_inner(graph, moved):
             continue
         order, axes = values(model, graph, int(transpose.inputs[1])), values(model, graph, int(mean.inputs[1]))
         if order is None or axes is None:
