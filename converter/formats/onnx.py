@@ -1,4 +1,4 @@
-"""ONNX: batch fixed to 1, operators raised to an opset that knows per-channel QDQ, quantized."""
+"""ONNX: batch fixed to 1, brought to its simplest form, quantized."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package more
 
 from converter.formats.base import NoRouteError, damaged, not_numbers
-from converter.passes import noise_onnx, slim_onnx, stable_names
-from converter.passes.modern_onnx import modernised
+from converter.passes import noise_onnx, simplified_onnx, slim_onnx, stable_names
 from converter.passes.noise import exactly, ranked
 from converter.passes.quantize_onnx import LEFT_ALONE, OnnxQuantizer, layers
 from converter.protocol import Description, Export, Layer, Port, Rank
@@ -22,7 +21,8 @@ from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import Tensor
 
 _SHOWN_ITEMS = 16
-"""Calibration items on which a slim file must give the same bits, and on which layers are compared."""
+"""Calibration items on which a slim file must give the same bits, and a simpler one the same answers; on which
+layers are compared too."""
 
 _RANKING_ITEMS = 100
 _QUANTIZED_OPERATORS = {"QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeLinear"}
@@ -49,6 +49,7 @@ class OnnxModel:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
+        self._simplified: onnx.ModelProto | None = None
         self._work: OnnxQuantizer | None = None
 
     def describe(self) -> Description:
@@ -65,17 +66,19 @@ class OnnxModel:
             return []
         items = _items(request)
         shown = _spread(items, _SHOWN_ITEMS)
+        simple = self._simple(request.shape, shown)
         if request.recipe.weights == "float32":
-            _save(_fixed_float(self._model, request.shape), request, shown)
+            _save(simple, request, shown)
             return []
-        work = self._quantizer(request.shape)
+        work = self._quantizer(simple)
         quantized = work.quantized(request.recipe, request.calibration, items)
         _save(quantized, request, shown)
         return noise_onnx.of_layers(work.model, quantized, shown)
 
     def rank(self, request: Rank) -> list[Layer]:
         """See `base.Quantizable`."""
-        items, work = _items(request), self._quantizer(request.shape)
+        items = _items(request)
+        work = self._quantizer(self._simple(request.shape, _spread(items, _SHOWN_ITEMS)))
         some = _spread(items, _RANKING_ITEMS)
 
         def alone(layer: str) -> Any:
@@ -85,9 +88,14 @@ class OnnxModel:
 
         return ranked(layers(work.model), noise_onnx.answers(work.model, some), alone)
 
-    def _quantizer(self, shape: list[int]) -> OnnxQuantizer:
+    def _simple(self, shape: list[int], shown: Any) -> onnx.ModelProto:
+        if self._simplified is None:
+            self._simplified = simplified_onnx.simplified(_fixed_float(self._model, shape), shown)
+        return self._simplified
+
+    def _quantizer(self, simple: onnx.ModelProto) -> OnnxQuantizer:
         if self._work is None:
-            self._work = OnnxQuantizer(_fixed_float(self._model, shape))
+            self._work = OnnxQuantizer(simple)
         return self._work
 
 
@@ -130,7 +138,7 @@ def _fixed(value: Any) -> Tensor:
 def _fixed_float(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
     if lacking := sorted({node.op_type for node in model.graph.node if not _known(node)}):
         raise NoRouteError(f"ONNX has no operator {', '.join(lacking)}; a TFLite recipe may")
-    return _with_shape(modernised(stable_names.applied(model)), shape)
+    return _with_shape(stable_names.applied(model), shape)
 
 
 def _with_shape(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:

@@ -98,10 +98,11 @@ class OnnxQuantizer:
         return model
 
     def _static(self, model: onnx.ModelProto, recipe: Recipe, kept: list[str], calibration: str) -> onnx.ModelProto:
+        if recipe.activations == "uint16" and opset(model) >= OLDEST_OPSET:
+            model = modernised(model, _OPSET_OF_UINT16)
         needed = _OPSET_OF_UINT16 if recipe.activations == "uint16" else OLDEST_OPSET
-        model = modernised(model, needed)
         if opset(model) < needed:
-            raise NoRouteError(f"an operator of it has no form of opset {needed}, which the recipe needs")
+            raise NoRouteError(f"the recipe needs opset {needed}, in which an operator of the model has no equal form")
         ranges = {
             name: TensorData(lowest=np.array(low, np.float32), highest=np.array(high, np.float32))
             for name, (low, high) in self._ranges(recipe.calibration, calibration).items()

@@ -137,6 +137,26 @@ def test_a_scope_leaves_a_layer_as_it_is(tmp_path: Path, name: str) -> None:
     assert floats(file) == {(64, 3)}
 
 
+def test_a_model_is_simplified(tmp_path: Path) -> None:
+    source = old_onnx.convnet(tmp_path / "old.onnx", 8)
+    file = exported(source, tmp_path, BY_NAME["onnx-float32"])["onnx-float32"]
+    assert kinds(source) - kinds(file) == {"BatchNormalization", "Dropout", "Pad", "Reshape"}
+    assert file.stat().st_size < source.stat().st_size * 0.97
+
+
+def test_a_form_that_answers_otherwise_is_not_used(tmp_path: Path) -> None:
+    """onnx's version converter turns Hardmax, which took whole rows up to opset 12, into one of single axes."""
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 4, 8)) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Hardmax", ["x"], ["y"], axis=1)], "g", ports[:1], ports[1:])
+    source = tmp_path / "source.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 8)], ir_version=3), source)
+    items = items_for([1, 4, 8])
+    file = exported(source, tmp_path, BY_NAME["onnx-float32"])["onnx-float32"]
+    assert np.array_equal(answers(file, items), answers(source, items))
+    with pytest.raises(base.NoRouteError, match="needs opset 13, in which"):
+        exported(source, tmp_path, BY_NAME["onnx-int8"])
+
+
 def test_layers_are_compared_and_ranked(tmp_path: Path) -> None:
     """The second convolution has one channel a thousand times as large as the others: its activations suffer most."""
     model = onnx.load(old_onnx.convnet(tmp_path / "old.onnx", 12))
