@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from converter import contents, goal_metric, judge, pack
+from converter import contents, delegation, goal_metric, gpu, judge, pack
 from converter.candidate import READERS, Candidate, Model, Row
 from converter.evaluate import Agent
 from converter.judge import Judge
@@ -23,6 +23,7 @@ from converter.sources import Loaded
 from firmware_profiles import manifest
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.evaluation import Evaluation, Machine
+from firmware_profiles.profile import Profile
 
 
 class Workshop(NamedTuple):
@@ -177,12 +178,18 @@ def _export(shop: Workshop, trial: Trial, calibration: Path) -> tuple[Candidate,
         transfer_bytes=len(zlib.compress(content, zlib.Z_BEST_COMPRESSION)),
         multiply_adds=reply.multiply_adds,
         layers=reply.layers,
+        not_on_gpu=gpu.not_taken(target) if _wants_gpu(shop.project.profiles, recipe) else [],
     )
     model = Model(target, reply.inputs, reply.outputs)
     draft = target.with_suffix(".draft.godwit")
     entry = pack.entry(loaded.fitted.entry, candidate, model, [], "")
     pack.write(draft, shop.project, shop.project.profiles[0], entry, {entry.file: content})
     return candidate, Draft(loaded.fitted.entry, model, draft)
+
+
+def _wants_gpu(profiles: Sequence[Profile], recipe: Recipe) -> bool:
+    rows = (row for profile in profiles for row in profile.runtimes)
+    return recipe.format == "tflite" and any((row.runtime, row.delegate) == delegation.GPU for row in rows)
 
 
 def _evaluate(shop: Workshop, recipe: Recipe, draft: Draft) -> Evaluated:

@@ -97,6 +97,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
             not asked.
         ran_on: what its accuracy was measured on.
         left_nodes: operators that the delegate left to the runtime's own kernels there.
+        not_on_gpu: operators that LiteRT's GPU delegate does not take; looked for where a profile lists it.
         costs: one entry a machine and runtime, the machine that converts first; empty where the goal was missed.
     """
 
@@ -118,6 +119,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     confirmed_on: Comparison | None = None
     ran_on: RuntimeInUse | None = None
     left_nodes: list[str] = []
+    not_on_gpu: list[str] = []
     costs: list[Cost] = []
 
     @property

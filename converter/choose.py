@@ -63,13 +63,26 @@ def choose(
 
 
 def rows_for(profile: Profile, candidate: Candidate) -> list[RuntimeRow]:
-    """The profile's runtime rows that can take the candidate's format, in its order."""
-    return [row for row in profile.runtimes if row.runtime in RUNTIMES_OF_FORMAT[candidate.format]]
+    """The profile's runtime rows that can take the candidate, in its order."""
+    return [row for row in _of_format(profile, candidate) if not delegation.refuses(row, candidate)]
+
+
+def refusals(profile: Profile, candidate: Candidate) -> dict[Row, str]:
+    """The rows that take its format but not the model, and why."""
+    return {
+        Row(row.runtime, row.delegate): reason
+        for row in _of_format(profile, candidate)
+        if (reason := delegation.refuses(row, candidate))
+    }
 
 
 def places(profile: Profile, candidate: Candidate) -> list[Row]:
     """The same as plain rows."""
     return [Row(row.runtime, row.delegate) for row in rows_for(profile, candidate)]
+
+
+def _of_format(profile: Profile, candidate: Candidate) -> list[RuntimeRow]:
+    return [row for row in profile.runtimes if row.runtime in RUNTIMES_OF_FORMAT[candidate.format]]
 
 
 def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, measured_on: str) -> str:
@@ -85,7 +98,8 @@ def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, measu
     if candidate.size_bytes > limits.model_mb * _MB:
         return f"{candidate.size_bytes / _MB:.1f} MB, the profile takes at most {limits.model_mb:g} MB"
     if not rows_for(profile, candidate):
-        return f"no runtime of the profile takes {candidate.format}"
+        reasons = "; ".join(refusals(profile, candidate).values())
+        return reasons or f"no runtime of the profile takes {candidate.format}"
     if fallback := delegation.unlisted_fallback(profile, candidate):
         return fallback
     if not measured_on:

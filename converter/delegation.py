@@ -11,6 +11,7 @@ _MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECT
 (a reshape, a softmax at the end) may stay with the runtime."""
 
 _FALLBACK = "none"
+GPU = ("litert", "gpu")
 
 
 def cannot_take(profile: Profile, recipe: Recipe) -> str:
@@ -36,6 +37,13 @@ def unlisted_fallback(profile: Profile, candidate: Candidate) -> str:
         return ""
     taken = f"{used.delegate} takes {used.delegated_nodes} of {used.nodes} nodes"
     return f"{taken} and leaves {', '.join(left)}, and the profile lists no {used.runtime}/{_FALLBACK}"
+
+
+def refuses(row: RuntimeRow, candidate: Candidate) -> str:
+    """Why the delegate cannot take the model itself; empty if it may."""
+    if (row.runtime, row.delegate) == GPU and candidate.not_on_gpu:
+        return f"the GPU delegate does not take {', '.join(candidate.not_on_gpu)}"
+    return ""
 
 
 def _refuses(row: RuntimeRow, recipe: Recipe) -> str:

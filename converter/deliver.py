@@ -50,7 +50,8 @@ def deliver(
     places = choose.places(profile, winner.candidate)
     proven = [prover.prove(winner, row, shop.agent_for(row, measured_on)) for row in places]
     left_out = [LeftOut(each.row.runtime, each.row.delegate, each.reason) for each in proven if not each.claim]
-    if len(left_out) == len(proven):
+    left_out += [LeftOut(*row, reason) for row, reason in choose.refusals(profile, winner.candidate).items()]
+    if not any(each.claim for each in proven):
         reasons = "; ".join(f"{each.row}: {each.reason}" for each in proven)
         return _without(
             profile, verdicts, measured_on, f"none of its runtimes could be proved on {measured_on or HERE} ({reasons})"

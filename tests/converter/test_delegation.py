@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import msgspec
 import pytest
 
-from converter import choose, delegation
+from converter import choose, delegation, gpu
 from converter.recipes import BY_NAME
 from firmware_profiles import profile as profiles
+from firmware_profiles.profile import RuntimeRow
 from firmware_profiles.wire import RuntimeInUse
 from tests.converter.conftest import MODELS, ROOT, Godwit, report, tiny_project
 from tests.converter.test_choose import candidates, changed
@@ -78,3 +80,46 @@ def test_the_evaluator_counts_the_nodes(tmp_path: Path, godwit: Godwit) -> None:
     assert found.ran_on is not None
     assert (found.ran_on.delegated_nodes, found.ran_on.nodes) == (4, 5)
     assert found.left_nodes == ["SOFTMAX"]
+
+
+def with_other_softmax(path: Path) -> Path:
+    """The small model with LOG_SOFTMAX at its end, which the GPU delegate does not take, for SOFTMAX."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(TFLITE.read_bytes(), 0)
+    index = model.subgraphs[0].operators[-1].opcodeIndex
+    model.operatorCodes[index].builtinCode = schema.BuiltinOperator.LOG_SOFTMAX
+    model.operatorCodes[index].deprecatedBuiltinCode = schema.BuiltinOperator.LOG_SOFTMAX
+    model.subgraphs[0].operators[-1].builtinOptionsType = schema.BuiltinOptions.LogSoftmaxOptions
+    model.subgraphs[0].operators[-1].builtinOptions = schema.LogSoftmaxOptionsT()
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(builder.Output())
+    return path
+
+
+def test_what_the_gpu_does_not_take_is_named_on_its_row(tmp_path: Path, godwit: Godwit) -> None:
+    assert gpu.not_taken(TFLITE) == []
+    source = with_other_softmax(tmp_path / "other.tflite")
+    project = tiny_project(tmp_path, source, targets={"profiles": ["android-phone"]}, goal={"max_drop_points": 100})
+    code, out, err = godwit("convert", project, "--recipe", "tflite-float32", "--json")
+    assert code == 0, err
+    (profile,) = report(out).profiles
+    assert [(claim.runtime, claim.delegate) for claim in profile.claims] == [("litert", "xnnpack")]
+    (left,) = profile.left_out
+    assert (left.delegate, left.reason) == ("gpu", "the GPU delegate does not take LOG_SOFTMAX")
+
+
+def test_a_gpu_alone_refuses_the_model_and_a_gpu_first_gives_its_place_up() -> None:
+    cpu, only_gpu = PHONE.runtimes[0], PHONE.runtimes[1]
+    those = changed(candidates(), "tflite-int8", not_on_gpu=["WHILE"])
+    those = [each for each in those if each.recipe in ("tflite-int8", "tflite-float16")]
+
+    def verdict(*rows: RuntimeRow) -> choose.Verdict:
+        profile = msgspec.structs.replace(PHONE, runtimes=list(rows))
+        verdicts = choose.choose(profile, those, 1.0, "latency", measured_on="")
+        return next(each for each in verdicts if each.key == "tflite-int8")
+
+    assert verdict(only_gpu).reason == "the GPU delegate does not take WHILE"
+    assert verdict(only_gpu, cpu).reason == "runs on litert/xnnpack, which the profile lists after litert/gpu"
+    assert verdict(cpu, only_gpu).chosen
