@@ -84,7 +84,7 @@ def _row(benchmark: Benchmark, folder: Path, cache_home: Path) -> Row:
             accuracy_percent[file] = float(done.stdout)
         else:
             failed[file.name] = _last_words(done)
-    p50_us = _latencies(benchmark, list(accuracy_percent))
+    p50_us = _latencies(benchmark, list(accuracy_percent), failed)
     made = {file: _made(file, accuracy_percent[file], p50_us) for file in p50_us}
     return Row(
         benchmark,
@@ -96,11 +96,11 @@ def _row(benchmark: Benchmark, folder: Path, cache_home: Path) -> Row:
     )
 
 
-def _latencies(benchmark: Benchmark, files: Sequence[Path]) -> dict[Path, float]:
-    """File → p50 in µs."""
+def _latencies(benchmark: Benchmark, files: Sequence[Path], failed: dict[str, str]) -> dict[Path, float]:
+    """File → p50 in µs; what went wrong goes to `failed`."""
     done = _child("in_turn", ",".join(map(str, benchmark.shape)), RUNS, *files)
     if done.returncode != 0:
-        say(f"{benchmark.title}: FAILED: latency: {_last_words(done)}")
+        failed["all of them, in turn"] = _last_words(done)
         return {}
     found: dict[str, float] = json.loads(done.stdout)
     return {Path(file): p50_us for file, p50_us in found.items()}

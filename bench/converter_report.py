@@ -29,6 +29,7 @@ def report(rows: Sequence[Row]) -> list[str]:
         *(_summary(row) for row in rows),
         "",
         f"Peers' smallest and fastest are those measured here that lose at most {MAX_DROP_POINTS:g} points.",
+        "ai-edge-quantizer's static recipe takes and gives int8; turning numbers into int8 is not in its time.",
         "",
         "From the issue, not measured here: the best of more peers (Olive 0.13, NNCF 3.4, litert-torch PT2E too).",
         "",
