@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,11 +34,13 @@ class Workshop(NamedTuple):
         device: the evaluator on the device that --measure-on names; None without.
         folder: temporary; gone when the conversion ends.
         metric: that the goal names; None for the task's own.
-        jobs: how many candidates are evaluated at once; never while latency is measured.
+        accuracy: the evaluator of accuracy; on a cluster if there is one.
+        jobs: how many candidates are tried at once; never while latency is measured.
     """
 
     project: Project
     agent: Agent
+    accuracy: Agent
     tflite: Agent
     device: Agent | None
     progress: Progress
@@ -106,6 +108,14 @@ class Built(NamedTuple):
     evaluated: Evaluated | None = None
 
 
+class _Tried(NamedTuple):
+    """A candidate and its draft; without one there is no evaluation, and an evaluation may fail."""
+
+    candidate: Candidate
+    draft: Draft | None
+    evaluated: Evaluated | GodwitError | None
+
+
 class Judged(NamedTuple):
     """All candidates, the yardstick first, and the judge of them."""
 
@@ -114,39 +124,33 @@ class Judged(NamedTuple):
 
 
 def build(shop: Workshop, trials: Sequence[Trial], calibration: Path) -> Judged:
-    """Export and evaluate; the first is the yardstick. Exports go on while others are evaluated.
+    """Export and evaluate; the first is the yardstick.
 
     Raises:
         InputError: the evaluation data does not fit the model.
         GodwitError: the yardstick itself could not be exported or evaluated.
     """
-    exports: list[tuple[Candidate, Draft | None]] = []
-    futures: list[Future[Evaluated] | None] = []
     executor = ThreadPoolExecutor(shop.jobs)
     try:
-        for trial in trials:
-            shop.progress(f"exporting {trial.key}")
-            exports.append(_export(shop, trial, calibration))
-            draft = exports[-1][1]
-            futures.append(executor.submit(_evaluate, shop, trial.recipe, draft) if draft else None)
-        shop.progress("evaluating")
-        judging = _judge(shop, _reference(exports[0][0], futures[0]))
-        return Judged(
-            judging,
-            [
-                _scored(judging, candidate, draft, future.result if future else None)
-                for (candidate, draft), future in zip(exports, futures, strict=True)
-            ],
-        )
+        futures = [executor.submit(_tried, shop, trial, calibration) for trial in trials]
+        judging = _judge(shop, _reference(futures[0].result()))
+        return Judged(judging, [_scored(judging, future.result()) for future in futures])
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
 def attempt(shop: Workshop, judging: Judge, trial: Trial, calibration: Path) -> Built:
     """Export and evaluate one candidate more."""
+    return _scored(judging, _tried(shop, trial, calibration))
+
+
+def _tried(shop: Workshop, trial: Trial, calibration: Path) -> _Tried:
     shop.progress(f"trying {trial.key}")
     candidate, draft = _export(shop, trial, calibration)
-    return _scored(judging, candidate, draft, (lambda: _evaluate(shop, trial.recipe, draft)) if draft else None)
+    try:
+        return _Tried(candidate, draft, _evaluate(shop, trial.recipe, draft) if draft else None)
+    except GodwitError as error:
+        return _Tried(candidate, draft, error)
 
 
 def _export(shop: Workshop, trial: Trial, calibration: Path) -> tuple[Candidate, Draft | None]:
@@ -206,7 +210,7 @@ def _evaluate(shop: Workshop, recipe: Recipe, draft: Draft) -> Evaluated:
 def _evaluate_on(shop: Workshop, draft: Draft, row: Row) -> Evaluated:
     outputs = draft.bundle.with_suffix(".outputs.npz")
     return Evaluated(
-        row, shop.agent.evaluate(draft.bundle, row, data=shop.project.evaluation, outputs=outputs), outputs
+        row, shop.accuracy.evaluate(draft.bundle, row, data=shop.project.evaluation, outputs=outputs), outputs
     )
 
 
@@ -219,20 +223,23 @@ def _judge(shop: Workshop, reference: Evaluated) -> Judge:
     return judging
 
 
-def _reference(candidate: Candidate, future: Future[Evaluated] | None) -> Evaluated:
-    if future is None:
+def _reference(tried: _Tried) -> Evaluated:
+    if tried.evaluated is None:
         step = "see the message, or bring the model in another format"
-        raise GodwitError(Problem(candidate.key, "the model as it came, to compare with", candidate.reason, step))
-    return future.result()
+        expected = "the model as it came, to compare with"
+        raise GodwitError(Problem(tried.candidate.key, expected, tried.candidate.reason, step))
+    if isinstance(tried.evaluated, GodwitError):
+        raise tried.evaluated
+    return tried.evaluated
 
 
-def _scored(
-    judging: Judge, candidate: Candidate, draft: Draft | None, evaluation: Callable[[], Evaluated] | None
-) -> Built:
-    if evaluation is None:
+def _scored(judging: Judge, tried: _Tried) -> Built:
+    candidate, draft, evaluated = tried
+    if evaluated is None:
         return Built(candidate)
     try:
-        evaluated = evaluation()
+        if isinstance(evaluated, GodwitError):
+            raise evaluated
         chosen_on = judging.chosen_on(evaluated.outputs, evaluated.evaluation)
     except GodwitError as error:
         reason = "; ".join(problem.found for problem in error.problems)

@@ -16,7 +16,8 @@ _JSON_HELP = "Print one JSON document."
 @click.option("--max-drop", type=click.FloatRange(0, 100), metavar="PTS", help="Largest loss of accuracy, in points.")
 @click.option("--recipe", metavar="NAME", help="Try this one only.")
 @click.option("--measure-on", metavar="URL", help="Device that decides: ssh://user@host[:port][?agent=/path].")
-@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Evaluations at once.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Candidates tried at once.")
+@click.option("--dask", metavar="URL", help="Dask cluster that tries them: tcp://host:port. Latency is measured here.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep what earlier conversions found out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
@@ -28,6 +29,7 @@ def convert(
     recipe: str | None,
     measure_on: str | None,
     jobs: int,
+    dask: str | None,
     no_cache: bool,
     dry_run: bool,
     as_json: bool,
@@ -39,6 +41,7 @@ def convert(
     \b
     godwit convert
     godwit convert examples/digits --target raspberry-pi-5 --max-drop 0.5
+    godwit convert --dask tcp://10.0.0.5:8786
     godwit convert --target raspberry-pi-5 --measure-on ssh://pi@raspberrypi.local
     """
     from converter import cache, disk, outcome, pipeline, plan, report, table
@@ -56,7 +59,7 @@ def convert(
     results = cache.Cache(None if no_cache else cache.default_folder())
     with disk.told():
         try:
-            result = pipeline.convert(loaded, planned, folder, jobs, Progress(), results, device)
+            result = pipeline.convert(loaded, planned, folder, jobs, Progress(), results, device, dask)
         finally:
             results.trim()
         paths = outcome.write(result, folder)

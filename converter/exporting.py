@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import IO
@@ -37,7 +38,10 @@ _TAIL_BYTES = 2000
 
 
 class Session:
-    """A source model loaded in a process of its own; started on use, and again after it died."""
+    """A source model loaded in a process of its own; started on use, and again after it died.
+
+    Several threads may ask; it answers one after the other.
+    """
 
     def __init__(self, processes: Processes, source: Path, source_format: SourceFormat) -> None:
         self._processes = processes
@@ -46,6 +50,7 @@ class Session:
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process that writes it
         self._pending = b""
+        self._lock = threading.RLock()
 
     def describe(self) -> Description | Elsewhere:
         """Load the model if it is not loaded, and say what it is, or that only a toolchain loads it.
@@ -70,13 +75,15 @@ class Session:
 
     def export(self, request: Export) -> Exported | Declined | Failed:
         """Export once; a process that dies of it is one failure, and the next call starts a new one."""
-        reply = self._ask(request)
+        with self._lock:
+            reply = self._ask(request)
         assert isinstance(reply, Exported | Declined | Failed)
         return reply
 
     def rank(self, request: Rank) -> Ranked | Declined | Failed:
         """Rank the layers of a TFLite or ONNX model once; it dies as `export` does."""
-        reply = self._ask(request)
+        with self._lock:
+            reply = self._ask(request)
         assert isinstance(reply, Ranked | Declined | Failed)
         return reply
 

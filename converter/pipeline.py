@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
@@ -17,24 +17,21 @@ from converter import (
     cautions,
     costs,
     deliver,
-    goal_metric,
     golden,
     pareto,
     plan,
     rounds,
     selection,
     sources,
-    toolchain,
     tools,
+    wiring,
 )
 from converter.build import Built, Workshop
 from converter.cache import Cache
+from converter.cluster import client
 from converter.deliver import Delivery
-from converter.device.host import connected
 from converter.device.url import DeviceUrl
-from converter.evaluate import Agent
 from converter.fitting import Fitted
-from converter.hosts import Here, InToolchain
 from converter.plan import Plan, Target
 from converter.processes import Processes
 from converter.progress import Progress
@@ -64,25 +61,28 @@ def convert(
     progress: Progress,
     results: Cache,
     measure_on: DeviceUrl | None,
+    dask: str | None,
 ) -> Report:
     """Carry out the plan; bundles and evidence go to `out`, which is made when the first is ready.
 
     Raises:
-        UnavailableError: the device to measure on cannot be reached, or was lost.
+        UnavailableError: the device to measure on or the cluster cannot be reached, or the device was lost.
         InputError: the model or the data is not what it must be; nothing was written.
         GodwitError: the model could not be exported or evaluated at all.
     """
     with (
         tempfile.TemporaryDirectory(prefix="godwit-convert-") as folder,
         Processes(Path(folder)) as processes,
-        _device(measure_on, processes, Path(folder), progress) as device,
+        wiring.device(measure_on, processes, Path(folder), progress) as device,
+        client.connected(dask) if dask else nullcontext() as cluster,
     ):
         if device:
             planned = plan.on_device(planned, device.host, device.machine)
-        shop = _workshop(project, processes, Path(folder), progress, results, device, jobs)
+        shop = wiring.workshop(project, processes, Path(folder), progress, results, device, cluster, jobs)
         # Load, check, export and measure each, evaluate the last, deliver each.
-        progress.expect(2 + len(planned.sources) * (1 + 2 * len(planned.wanted)) + len(planned.targets))
-        loaded = sources.load(project, planned.sources, processes, Path(folder), progress, results)
+        progress.expect(1 + len(planned.sources) * (1 + 2 * len(planned.wanted)) + len(planned.targets))
+        routes = wiring.open_routes(processes, progress, results, cluster)
+        loaded = sources.load(project, planned.sources, routes, Path(folder), progress)
         progress("checking the data")
         data = _checked_data(shop, loaded[0].fitted)
         sources.check_labels(project, data.evaluation_sample)
@@ -97,38 +97,6 @@ def convert(
         delivery = Delivery(out, judging, _now())
         found = _finish(shop, planned, Prover(shop, pool), delivery, built)
         return msgspec.structs.replace(found, sensitivity=sensitivity)
-
-
-def _workshop(
-    project: Project,
-    processes: Processes,
-    folder: Path,
-    progress: Progress,
-    results: Cache,
-    device: Agent | None,
-    jobs: int,
-) -> Workshop:
-    return Workshop(
-        project=project,
-        agent=Agent(Here(processes), results),
-        tflite=Agent(InToolchain(toolchain.TFLITE, processes, folder, progress), results),
-        device=device,
-        progress=progress,
-        folder=folder,
-        metric=goal_metric.of(project.file.goal.metric, project.path.parent, processes, folder),
-        jobs=jobs,
-    )
-
-
-@contextmanager
-def _device(url: DeviceUrl | None, processes: Processes, folder: Path, progress: Progress) -> Iterator[Agent | None]:
-    """The evaluator there; what it told once is asked again, since a device may have changed."""
-    if url is None:
-        yield None
-        return
-    progress(f"connecting to {url.host}")
-    with connected(url, processes, folder, progress) as host:
-        yield Agent(host, Cache(None))
 
 
 def _checked_data(shop: Workshop, fitted: Fitted) -> Data:

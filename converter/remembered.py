@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 from converter import cache, contents, tools
@@ -32,6 +33,7 @@ class RememberedRoutes:
             tools.fingerprint(),
         )
         self._described = False
+        self._lock = threading.Lock()
 
     def describe(self) -> Description:
         """See `Routes.describe`."""
@@ -53,8 +55,7 @@ class RememberedRoutes:
             if isinstance(reply, Exported):
                 shutil.copyfile(entry / _FILE, request.target)
             return reply
-        if not self._described:
-            self._load()
+        self._make_sure_of_it()
         found = self._routes.export(request)
         if isinstance(found, Exported):
             self._cache.put(key, {_REPLY: encode(found), _FILE: Path(request.target)})
@@ -69,8 +70,7 @@ class RememberedRoutes:
             reply = REPLY.decode((entry / _REPLY).read_bytes())
             assert isinstance(reply, Ranked)
             return reply
-        if not self._described:
-            self._load()
+        self._make_sure_of_it()
         found = self._routes.rank(request)
         if isinstance(found, Ranked):
             self._cache.put(key, {_REPLY: encode(found)})
@@ -79,6 +79,12 @@ class RememberedRoutes:
     def close(self) -> None:
         """See `Routes.close`."""
         self._routes.close()
+
+    def _make_sure_of_it(self) -> None:
+        """Load the source, if all that is known of it so far was remembered."""
+        with self._lock:
+            if not self._described:
+                self._load()
 
     def _load(self) -> Description:
         self._described = True

@@ -7,7 +7,8 @@ converter that fails, fails the recipes that need it and no others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ from converter.source import Source
 from firmware_profiles.errors import GodwitError, InputError, Problem
 
 BRING_LIMIT_S = 900.0
+
+OpenSession = Callable[[Processes, Path, SourceFormat], Session]
+"""A session of the model at that path."""
 
 
 class Route(NamedTuple):
@@ -59,15 +63,24 @@ def toolchains(source_format: SourceFormat, recipes: Iterable[Recipe]) -> list[s
 
 
 class Routes:
-    """One source model, described and exported by whatever way there is."""
+    """One source model, described and exported by whatever way there is. Several threads may export at once."""
 
-    def __init__(self, processes: Processes, folder: Path, progress: Progress, source: Source) -> None:
-        """Args: `folder` for what toolchains write."""
+    def __init__(
+        self,
+        processes: Processes,
+        folder: Path,
+        progress: Progress,
+        source: Source,
+        session: OpenSession = Session,
+    ) -> None:
+        """Args: `folder` for what toolchains write; `session` that loads a model."""
+        self._lock = threading.Lock()
+        self._open = session
         self._processes = processes
         self._folder = folder
         self._progress = progress
         self._source = source
-        self._own = None if source.format in _TORCH else Session(processes, source.path, source.format)
+        self._own = None if source.format in _TORCH else session(processes, source.path, source.format)
         self._brought: dict[Route, Session | Declined | Failed] = {}
         self._ready: dict[RecipeFormat, Session | Declined | Failed] = {}
 
@@ -104,9 +117,10 @@ class Routes:
 
     def _session(self, request: Export | Rank) -> Session | Declined | Failed:
         model_format = request.recipe.format
-        if model_format not in self._ready:
-            self._ready[model_format] = self._prepare(model_format, request.shape)
-        return self._ready[model_format]
+        with self._lock:
+            if model_format not in self._ready:
+                self._ready[model_format] = self._prepare(model_format, request.shape)
+            return self._ready[model_format]
 
     def _prepare(self, model_format: RecipeFormat, shape: list[int]) -> Session | Declined | Failed:
         """A session of a model in that format, which quantizes it: the source itself, or its float export."""
@@ -117,7 +131,7 @@ class Routes:
             return session
         target = self._folder / f"float.{model_format}"
         reply = session.export(Export(BY_NAME[f"{model_format}-float32"], shape, "", str(target)))
-        return self._loaded(Session(self._processes, target, model_format)) if isinstance(reply, Exported) else reply
+        return self._loaded(self._open(self._processes, target, model_format)) if isinstance(reply, Exported) else reply
 
     def _describe_brought(self, route: Route) -> Description:
         """By a route without which nothing is known of the source."""
@@ -176,7 +190,7 @@ class Routes:
             raise InputError(*(Problem(*problem) for problem in answer.problems))
         if not isinstance(answer, Brought):
             return answer
-        return Session(self._processes, target, route.gives)
+        return self._open(self._processes, target, route.gives)
 
     def _described(self, session: Session) -> Description:
         """What was brought, in whose errors the source is named."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from converter import fitting
-from converter.cache import Cache
 from converter.fitting import Fitted
-from converter.processes import Processes
 from converter.progress import Progress
 from converter.project import Project
 from converter.protocol import Description, Port
 from converter.remembered import RememberedRoutes
-from converter.routes import Routes
 from converter.source import Source
 from firmware_profiles.errors import InputError, Problem
+
+OpenRoutes = Callable[[Path, Source], RememberedRoutes]
+"""The routes of a source, which use the folder."""
 
 _STEP = "bring one that fits, or give it a project of its own"
 
@@ -45,12 +45,7 @@ class _Described(NamedTuple):
 
 
 def load(
-    project: Project,
-    sources: Sequence[Source],
-    processes: Processes,
-    folder: Path,
-    progress: Progress,
-    results: Cache,
+    project: Project, sources: Sequence[Source], open_routes: OpenRoutes, folder: Path, progress: Progress
 ) -> list[Loaded]:
     """Load them all; the first is `[model]`'s own, whose float answers are the yardstick of all.
 
@@ -63,7 +58,7 @@ def load(
     for index, source in enumerate(sources):
         own = folder / f"source-{index}"
         own.mkdir()
-        routes = RememberedRoutes(Routes(processes, own, progress, source), results, source)
+        routes = open_routes(own, source)
         progress(f"loading {source.title}")
         try:
             described.append(_Described(source, own, routes, routes.describe()))

@@ -34,7 +34,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Report:
     project = tiny_project(folder, TFLITE, targets={"profiles": list(PROFILES)})
     command = [sys.executable, "-m", "godwit", "convert", str(project), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "exporting tflite-int8" in done.stderr
+    assert "trying tflite-int8" in done.stderr
     return report(done.stdout)
 
 
@@ -220,7 +220,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
         assert running.stderr is not None
         for line in running.stderr:
-            if "exporting" in line:
+            if "trying" in line:
                 break
         children = _children(running.pid)
         assert children

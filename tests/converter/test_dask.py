@@ -1,0 +1,59 @@
+"""`--dask`: candidates are tried by a real cluster of two worker processes."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converter.candidate import Candidate
+from tests.converter.conftest import Godwit, report, tiny_project
+
+distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Two workers of one thread, each in a process and a folder of its own."""
+    folder = tmp_path_factory.mktemp("dask")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(folder)
+    ) as cluster:
+        yield cluster
+
+
+def found(candidate: Candidate) -> tuple[Any, ...]:
+    """What does not vary from run to run."""
+    return candidate.key, candidate.outcome, candidate.size_bytes, candidate.chosen_on, candidate.confirmed_on
+
+
+def test_two_workers_find_what_this_machine_finds(cluster: Any, tmp_path: Path, godwit: Godwit) -> None:
+    project = tiny_project(tmp_path, goal={"max_drop_points": 100})
+    with distributed.Client(cluster, set_as_default=False) as client:
+        client.get_task_stream()  # from now on
+        code, out, err = godwit("convert", project, "--dask", cluster.scheduler_address, "--no-cache", "--json")
+        assert code == 0, err
+        done = [(task["key"].partition("-")[0], task["worker"]) for task in client.get_task_stream()]
+    there, here = report(out), report(godwit("convert", project, "--json")[1])
+    assert [found(each) for each in there.candidates] == [found(each) for each in here.candidates]
+    assert there.profiles[0].chosen
+    assert there.candidate(there.profiles[0].chosen).costs
+
+    count = len(there.candidates)
+    kinds = [kind for kind, _ in done]
+    assert (kinds.count("export"), kinds.count("run")) == (count, count)  # and no latency among them
+    assert len({worker for _, worker in done}) == 2
+
+
+def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path, godwit: Godwit) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        code, _, err = godwit("convert", tiny_project(tmp_path), "--dask", address)
+    assert code == 4
+    assert err.startswith(f"error: --dask {address}: expected a Dask scheduler, found ")
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "build").exists()
