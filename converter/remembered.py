@@ -25,7 +25,7 @@ class RememberedRoutes:
         self._routes = routes
         self._cache = results
         self._basis = cache.key(
-            contents.sha256(source.path),
+            [contents.sha256(file) for file in source.files()],
             source.format,
             source.code,
             source.input_shape,

@@ -51,9 +51,17 @@ class Source(NamedTuple):
 
     def weight_bytes(self) -> int:
         """At least so much do the weights take as float32: Keras may keep an optimizer's two moments beside them."""
-        files = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        files = self.path.rglob("*") if self.path.is_dir() else self.files()
         size_bytes = sum(file.stat().st_size for file in files if file.is_file())
         return size_bytes // 3 if self.format in ("keras", "h5", "savedmodel") else size_bytes
+
+    def files(self) -> list[Path]:
+        """The file or folder, and what an ONNX file keeps beside it."""
+        if self.format != "onnx":
+            return [self.path]
+        from converter.formats.beside_onnx import weights_beside
+
+        return [self.path, *weights_beside(self.path)]
 
     def key(self, recipe: Recipe) -> str:
         """Names what the recipe makes of this model, among all candidates of a conversion."""
