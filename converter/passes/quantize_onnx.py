@@ -19,14 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnxruntime.quantization import (
-    CalibrationMethod,
-    QDQQuantizer,
-    QuantType,
-    TensorData,
-    TensorsData,
-    quantize_dynamic,
-)
+from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, quantize_dynamic
+from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 from onnxruntime.transformers.float16 import convert_float_to_float16
