@@ -61,6 +61,8 @@ class Cost(msgspec.Struct, frozen=True):
         float_p50_ms, float_p95_ms: of float, measured in turn with it.
         load_ms: from the model file to a runtime that is ready.
         peak_rss_mb: of a process that only evaluates it.
+        delegated_nodes, nodes: what the delegate took, of how many; None where it cannot be told.
+        left_nodes: operators that it left to the runtime's own kernels.
     """
 
     measured_on: str
@@ -76,6 +78,9 @@ class Cost(msgspec.Struct, frozen=True):
     float_p95_ms: float
     load_ms: float
     peak_rss_mb: float
+    delegated_nodes: int | None = None
+    nodes: int | None = None
+    left_nodes: list[str] = []
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,11 +100,11 @@ def _fault(profile: Profile, candidate: Candidate, max_drop_points: float, measu
     if not rows_for(profile, candidate):
         reasons = "; ".join(refusals(profile, candidate).values())
         return reasons or f"no runtime of the profile takes {candidate.format}"
-    if fallback := delegation.unlisted_fallback(profile, candidate):
+    cost = candidate.cost_on(places(profile, candidate), measured_on)
+    if fallback := delegation.unlisted_fallback(profile, candidate, cost):
         return fallback
     if not measured_on:
         return ""
-    cost = candidate.cost_on(places(profile, candidate), measured_on)
     if cost is None:
         return f"none of the profile's runtimes ran it on {measured_on}"
     if cost.p95_ms > limits.p95_ms:

@@ -141,4 +141,7 @@ def _cost(machine: str, row: Row, alone: Evaluation, in_turn: SideBySide) -> Cos
         float_p95_ms=in_turn.first.p95_ms,
         load_ms=alone.load_ms,
         peak_rss_mb=round(alone.peak_rss_bytes / (1 << 20), 1),
+        delegated_nodes=alone.runtime.delegated_nodes,
+        nodes=alone.runtime.nodes,
+        left_nodes=alone.left_nodes,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from converter.candidate import RUNTIMES_OF_FORMAT, Candidate
+from converter.candidate import RUNTIMES_OF_FORMAT, Candidate, Cost
 from converter.recipes import Recipe
 from firmware_profiles.profile import Profile, RuntimeRow
 
@@ -21,18 +21,20 @@ def cannot_take(profile: Profile, recipe: Recipe) -> str:
     return "; ".join(dict.fromkeys(reasons)) if rows and all(reasons) else ""
 
 
-def unlisted_fallback(profile: Profile, candidate: Candidate) -> str:
+def unlisted_fallback(profile: Profile, candidate: Candidate, cost: Cost | None) -> str:
     """Why the candidate would run on kernels that the profile does not list; empty if it would not.
 
-    Counted where its accuracy was measured; a delegate that is not the one of the profile tells nothing.
+    Args:
+        cost: on such a device, where the nodes were counted; without it those count where its accuracy was
+            measured, and a delegate that is not the one of the profile tells nothing.
     """
-    used = candidate.ran_on
+    used, left_nodes = (cost, cost.left_nodes) if cost else (candidate.ran_on, candidate.left_nodes)
     rows = [(row.runtime, row.delegate) for row in profile.runtimes]
     if used is None or (used.runtime, _FALLBACK) in rows:
         return ""
     if used.delegate == _FALLBACK and (used.runtime, "xnnpack") in rows:
         return f"XNNPACK takes none of it, and the profile lists no {used.runtime}/{_FALLBACK}"
-    left = sorted(_MULTIPLYING.intersection(candidate.left_nodes))
+    left = sorted(_MULTIPLYING.intersection(left_nodes))
     if not left or (used.runtime, used.delegate) not in rows:
         return ""
     taken = f"{used.delegate} takes {used.delegated_nodes} of {used.nodes} nodes"

@@ -16,7 +16,7 @@ from firmware_profiles import profile as profiles
 from firmware_profiles.profile import RuntimeRow
 from firmware_profiles.wire import RuntimeInUse
 from tests.converter.conftest import MODELS, ROOT, Godwit, report, tiny_project
-from tests.converter.test_choose import candidates, changed
+from tests.converter.test_choose import LITERT, candidates, changed, cost
 
 PHONE, PI5 = profiles.load("android-phone"), profiles.load("raspberry-pi-5")
 TFLITE = MODELS / "tiny-float32.tflite"
@@ -38,12 +38,22 @@ def ran(delegate: Any, taken: int) -> RuntimeInUse:
 def test_a_fallback_that_the_profile_does_not_list_is_refused(used: RuntimeInUse, left: list[str], told: str) -> None:
     those = changed(candidates(), "tflite-int8", ran_on=used, left_nodes=left)
     (candidate,) = (each for each in those if each.recipe == "tflite-int8")
-    found = delegation.unlisted_fallback(PHONE, candidate)
+    found = delegation.unlisted_fallback(PHONE, candidate, None)
     assert told in found
     assert bool(told) == bool(found)
-    assert delegation.unlisted_fallback(PI5, candidate) == ""  # which lists litert/none
+    assert delegation.unlisted_fallback(PI5, candidate, None) == ""  # which lists litert/none
     verdicts = choose.choose(PHONE, those, 1.0, "latency", measured_on="")
     assert next(each for each in verdicts if each.key == "tflite-int8").chosen is not bool(told)
+
+
+def test_on_a_device_the_nodes_that_it_counted_decide() -> None:
+    there = msgspec.structs.replace(
+        cost(LITERT, 1.0), measured_on="phone", nodes=9, delegated_nodes=8, left_nodes=["CONV_2D"]
+    )
+    those = changed(candidates(), "tflite-int8", ran_on=ran("xnnpack", 9), left_nodes=[], costs=[there])
+    verdicts = choose.choose(PHONE, those, 1.0, "latency", measured_on="phone")
+    reason = next(each.reason for each in verdicts if each.key == "tflite-int8")
+    assert reason == "xnnpack takes 8 of 9 nodes and leaves CONV_2D, and the profile lists no litert/none"
 
 
 def test_asymmetric_int8_is_not_for_tensorrt_alone() -> None:
