@@ -50,7 +50,7 @@ class Sshd:
         (folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n"
-            f"SetEnv PATH={search}:/usr/bin:/bin TMPDIR={self.home}\n"
+            f"SetEnv PATH={search}:/usr/bin:/bin TMPDIR={self.home}\n{_parts()}"
         )
         client = self.path / "ssh"
         (folder / "ssh_config").write_text(
@@ -102,6 +102,13 @@ def _command() -> list[str]:
         return unpacked.command("sshd")
     except UnavailableError as error:
         pytest.skip(str(error))
+
+
+def _parts() -> str:
+    """OpenSSH 9.8 and newer start programs of their own, which an unpacked sshd would look for in /usr."""
+    parts = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
+    found = {key: unpacked.BUILD / "sshd/usr/lib/openssh" / name for key, name in parts.items()}
+    return "".join(f"{key} {path}\n" for key, path in found.items() if path.exists())
 
 
 def _as_user(folder: Path, line: list[str]) -> list[str]:
