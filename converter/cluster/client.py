@@ -23,6 +23,7 @@ from converter.recipes import SourceFormat
 from firmware_profiles.errors import Problem, UnavailableError
 
 CONNECT_S = 5.0
+_ATTEMPTS = 2
 _Answer = TypeVar("_Answer")
 
 
@@ -46,17 +47,15 @@ class Cluster:
         self._sending = threading.Lock()
 
     def run(self, command: str, arguments: Sequence[object]) -> Finished:
-        """See `evaluate.Host`."""
-        parts: list[object] = []
-        written: Path | None = None
-        for option, each in zip(("", *arguments), arguments, strict=False):
-            if option == "--outputs":
-                written = Path(str(each))
-                parts.append(Written(written.suffix))
-            else:
-                parts.append(self._there(each) if isinstance(each, Path) else str(each))
+        """See `Host.run`."""
+        named = list(zip(("", *map(str, arguments)), arguments, strict=False))
+        written = next((Path(str(each)) for option, each in named if option == "--outputs"), None)
+
+        def shipped() -> list[object]:
+            return [self._shipped(option, each) for option, each in named]
+
         try:
-            told = self._wait(errands.run, Told, command, parts)
+            told = self._told(Told, errands.run, lambda: (command, shipped()))
         except _LostError as error:
             return Finished(1, b"", str(error))
         if written and told.written:
@@ -65,23 +64,38 @@ class Cluster:
 
     def export(self, model: Path, model_format: SourceFormat, request: Export) -> Exported | Declined | Failed:
         """Quantize a float model there."""
-        shipped = self._there(model), self._there(Path(request.calibration))
+        calibration = Path(request.calibration)
         try:
-            made = self._wait(errands.export, Made, shipped[0], model_format, request, shipped[1])
+            made = self._told(
+                Made, errands.export, lambda: (self._there(model), model_format, request, self._there(calibration))
+            )
         except _LostError as error:
             return Failed(str(error))
         if isinstance(made.reply, Exported):
             Path(request.target).write_bytes(made.content)
         return made.reply
 
-    def _wait(self, errand: Callable[..., object], kind: type[_Answer], *arguments: object) -> _Answer:
-        try:
-            answer = self._executor.submit(errand, *arguments).result(LIMIT_S)
-        except Exception as error:  # noqa: BLE001  # a worker that died too often, one that met what it met, no cluster any more
-            found = " ".join(str(error).split())[:200] or type(error).__name__
-            raise _LostError(f"the cluster gave no answer ({found})") from None
-        assert isinstance(answer, kind)
-        return answer
+    def _told(
+        self, kind: type[_Answer], errand: Callable[..., object], arguments: Callable[[], Sequence[object]]
+    ) -> _Answer:
+        """What a worker answers. What was sent may be lost with a worker, so a second attempt sends it again."""
+        found = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                answer = self._executor.submit(errand, *arguments()).result(LIMIT_S)
+            except Exception as error:  # noqa: BLE001  # of a worker, of what it met, or of the way there
+                found = " ".join(str(error).split())[:200] or type(error).__name__
+                with self._sending:
+                    self._sent.clear()
+                continue
+            assert isinstance(answer, kind)
+            return answer
+        raise _LostError(f"the cluster gave no answer ({found})")
+
+    def _shipped(self, option: str, argument: object) -> object:
+        if option == "--outputs":
+            return Written(Path(str(argument)).suffix)
+        return self._there(argument) if isinstance(argument, Path) else str(argument)
 
     def _there(self, path: Path) -> object:
         """The content, which the cluster keeps while the conversion goes on: most of it is needed again."""

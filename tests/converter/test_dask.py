@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +50,19 @@ def test_two_workers_find_what_this_machine_finds(cluster: Any, tmp_path: Path, 
     kinds = [kind for kind, _ in done]
     assert (kinds.count("export"), kinds.count("run")) == (count, count)  # and no latency among them
     assert len({worker for _, worker in done}) == 2
+
+
+def test_a_worker_that_is_killed_is_done_without(cluster: Any, tmp_path: Path) -> None:
+    project = tiny_project(tmp_path, goal={"max_drop_points": 100})
+    options = ["--dask", cluster.scheduler_address, "--no-cache"]
+    command = [sys.executable, "-m", "godwit", "convert", str(project), *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        next(line for line in running.stderr if "trying" in line)
+        os.kill(cluster.workers[0].pid, signal.SIGKILL)
+        out, err = running.communicate()
+    assert running.returncode == 0, err
+    assert "failed" not in out
 
 
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path, godwit: Godwit) -> None:
