@@ -53,6 +53,7 @@ class Recipe(msgspec.Struct, frozen=True):
         title: for people; weights are per channel where it says nothing else.
         symmetric: zero points of static activations are 0.
         equalized: the ranges of neighbouring channels are brought together first (see passes/equalize.py).
+        float_stem: the first layer stays float32 (see passes/stem.py).
         scopes: a later one wins.
     """
 
@@ -65,6 +66,7 @@ class Recipe(msgspec.Struct, frozen=True):
     calibration: Calibration = ""
     symmetric: bool = False
     equalized: bool = False
+    float_stem: bool = False
     scopes: tuple[Scope, ...] = ()
 
     @property
@@ -102,6 +104,15 @@ RECIPES: tuple[Recipe, ...] = (
         "int8",
         calibration="minmax",
         equalized=True,
+    ),
+    Recipe(
+        "tflite-int8-stem",
+        "tflite",
+        "TFLite, static int8, first layer in float32",
+        "int8",
+        "int8",
+        calibration="minmax",
+        float_stem=True,
     ),
     Recipe(
         "tflite-int8-percentile",

@@ -156,7 +156,14 @@ def _others(base: Recipe) -> list[Recipe]:
 
 
 def _kind(recipe: Recipe) -> tuple[object, ...]:
-    return (recipe.format, recipe.weights, recipe.activations, recipe.granularity, recipe.symmetric)
+    return (
+        recipe.format,
+        recipe.weights,
+        recipe.activations,
+        recipe.granularity,
+        recipe.symmetric,
+        recipe.float_stem,
+    )
 
 
 def _akin(recipe: Recipe, built: Built) -> bool:
@@ -165,7 +172,8 @@ def _akin(recipe: Recipe, built: Built) -> bool:
 
 
 def _is_static_int8(recipe: Recipe) -> bool:
-    return recipe.static and recipe.precision == "int8" and recipe.granularity == "channel" and not recipe.scopes
+    plain = not recipe.scopes and not recipe.float_stem
+    return plain and recipe.static and recipe.precision == "int8" and recipe.granularity == "channel"
 
 
 def _with(found: Refined, base: Recipe, more: Sequence[Built]) -> Refined:

@@ -25,6 +25,7 @@ from ai_edge_quantizer.qtyping import (
 
 from converter.passes.noise import exactly
 from converter.passes.ranges import Ranges, observed
+from converter.passes.stem import narrow_stem
 from converter.recipes import BY_NAME, Recipe
 
 _ALL = ".*"
@@ -38,7 +39,7 @@ _QUANTIZED = (schema.TensorType.INT8, schema.TensorType.INT4, schema.TensorType.
 
 
 class UnchangedError(Exception):
-    """The quantizer found nothing in the model that the recipe applies to."""
+    """The recipe applies to nothing in the model; the text is the reason."""
 
 
 class TfliteQuantizer:
@@ -58,13 +59,18 @@ class TfliteQuantizer:
             items: float32 [n, …] without the batch axis; used by recipes with static activations.
 
         Raises:
-            UnchangedError: nothing would be quantized.
+            UnchangedError: nothing would be quantized, or the recipe gains nothing here.
         """
         self._calibration = (calibration, items)
         work = quantizer.Quantizer(self.content)
         _configure(work, _ALL, recipe)
         for scope in recipe.scopes:
             _configure(work, scope.layers, BY_NAME[scope.recipe])
+        if recipe.float_stem:
+            stem = narrow_stem(self.content)
+            if not stem:
+                raise UnchangedError("float gains nothing: the first layer is no convolution of one or two channels")
+            _configure(work, exactly(stem), BY_NAME["tflite-float32"])
         if recipe.static and (inside := "|".join(map(exactly, _in_loops(self.content)))):
             _configure(work, inside, BY_NAME["tflite-float32"])
         ranges = self._ranges(recipe.calibration, calibration) if work.need_calibration else None

@@ -41,7 +41,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_every_recipe_is_measured_and_every_profile_gets_a_bundle(converted: Report) -> None:
     assert {each.recipe: each.outcome for each in converted.candidates} == dict.fromkeys(
         [
-            *("tflite-float32", "tflite-float16", "tflite-int8", "tflite-int8-dynamic"),
+            *("tflite-float32", "tflite-float16", "tflite-int8", "tflite-int8-stem", "tflite-int8-dynamic"),
             *("onnx-float32", "onnx-float16", "onnx-int8", "onnx-int8-symmetric"),
         ],
         "measured",

@@ -53,7 +53,8 @@ def test_every_export_answers_as_keras_does(
     assert described.outputs[0].shape == [0, 4]
     with np.load(models / "answers.npz") as arrays:
         x, expected = arrays["t0"], arrays["y0"]
-    for recipe in RECIPES:
+    # Of three channels a first layer in float gains nothing, and that recipe is declined.
+    for recipe in (each for each in RECIPES if not each.float_stem):
         target = tmp_path / recipe.file
         reply = routes.export(Export(recipe, [1, 8, 8, 3], str(models / "answers.npz"), str(target)))
         assert isinstance(reply, Exported), (recipe.name, reply)
