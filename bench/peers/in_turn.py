@@ -2,8 +2,8 @@
 
 SHAPE is that of one item, as in 3,32,32. Answers {file: p50 in µs} of the inference alone: of a model that takes
 2 µs, handing over the input from Python takes another. One process and one thread, so that what slows the
-machine slows all alike; an untimed inference comes before each timed one, so that a model finds its own weights
-in the cache, and not its neighbour's.
+machine slows all alike; untimed inferences come before each timed one, so that a model finds its own weights in the
+cache, and not its neighbour's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ai_edge_litert.interpreter import Interpreter
 from edge_agent.runtimes.quantized import of_tensor
 
 _WARM_UP_ROUNDS = 20
+_SETTLE_S = 1e-4
 
 
 def inference(file: str, shape: list[int]) -> Callable[[], object]:
@@ -50,7 +51,11 @@ def main() -> None:
     times_s: list[list[float]] = [[] for _ in files]
     for round_ in range(-_WARM_UP_ROUNDS, int(runs)):
         for place in range(len(files))[:: 1 if round_ % 2 else -1]:
-            inferences[place]()
+            until_s = time.perf_counter() + _SETTLE_S
+            while True:
+                inferences[place]()
+                if time.perf_counter() >= until_s:
+                    break
             began_s = time.perf_counter()
             inferences[place]()
             if round_ >= 0:
