@@ -16,7 +16,13 @@ from firmware_profiles.errors import GodwitError
 from firmware_profiles.manifest import RuntimeClaim
 from firmware_profiles.words import Precision
 
-TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "float16": 1e-2, "int8": 16 / 255}
+TOLERANCE: dict[Precision, float] = {
+    "float32": 1e-3,
+    "float16": 1e-2,
+    "int8": 16 / 255,
+    "int16": 16 / 255,
+    "int4": 16 / 255,
+}
 """Largest difference from the expected outputs, as a share of the outputs' range.
 
 float32: kernels sum in other orders; measured below 1e-5, and a wrong weight shows above 1e-2.
@@ -24,6 +30,7 @@ float16: some processors compute in half precision (11 bits, 5e-4 an operation) 
 int8: sixteen output steps. Kernels round halves differently, and an early step grows on its way
 through the layers. XNNPACK and the built-in kernels differ by up to 0.3 of ResNet8's softmax, so
 inputs on which they agree are preferred, and what is left of their difference is allowed twice.
+int16 and int4: their other half is int8 or float, so no more than that.
 """
 
 

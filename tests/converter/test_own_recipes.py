@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from converter import layers
 from tests.converter.conftest import MODELS, Godwit, report, tiny_project
 
@@ -35,6 +37,14 @@ scope = [{ layers = "conv|Conv|Relu", recipe = "tflite-float32" }]
     # A layer in float32 computes the same from the same input; the next rounds.
     assert noise["CONV_2D"] > 100
     assert noise["FULLY_CONNECTED"] < 80
+
+
+@pytest.mark.parametrize("recipe", ["tflite-int4-weights", "tflite-int16x8", "onnx-int4-weights", "onnx-a16w8"])
+def test_precisions_that_no_profile_lists_can_be_asked_for(tmp_path: Path, godwit: Godwit, recipe: str) -> None:
+    project = tiny_project(tmp_path, TFLITE, goal={"max_drop_points": 100})
+    code, out, err = godwit("convert", project, "--recipe", recipe, "--json")
+    assert code == 0, err
+    assert report(out).profiles[0].chosen == recipe
 
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path, godwit: Godwit) -> None:
