@@ -139,7 +139,7 @@ def connected(address: str) -> Iterator[Cluster]:
         step = "pip install 'godwit[dask]'"
         raise UnavailableError(Problem("--dask", "the package distributed", "none", step)) from None
     try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]  # distributed types only some of itself
     except (OSError, ValueError) as error:
         found = " ".join(str(error).split())[:200] or type(error).__name__
         step = "start one there: dask scheduler"
@@ -149,7 +149,7 @@ def connected(address: str) -> Iterator[Cluster]:
         yield Cluster(address, client)
     finally:
         with contextlib.suppress(OSError):
-            client.close()
+            client.close()  # type: ignore[no-untyped-call]  # as above
 
 
 def _check(address: str, client: Any) -> None:
