@@ -23,7 +23,7 @@ from converter.recipes import SourceFormat
 from firmware_profiles.errors import Problem, UnavailableError
 
 CONNECT_S = 5.0
-_ATTEMPTS = 2
+_There = Callable[[Path], object]
 _Answer = TypeVar("_Answer")
 
 
@@ -51,11 +51,11 @@ class Cluster:
         named = list(zip(("", *map(str, arguments)), arguments, strict=False))
         written = next((Path(str(each)) for option, each in named if option == "--outputs"), None)
 
-        def shipped() -> list[object]:
-            return [self._shipped(option, each) for option, each in named]
+        def sent(there: _There) -> Sequence[object]:
+            return command, [_shipped(option, each, there) for option, each in named]
 
         try:
-            told = self._told(Told, errands.run, lambda: (command, shipped()))
+            told = self._told(Told, errands.run, sent)
         except _LostError as error:
             return Finished(1, b"", str(error))
         if written and told.written:
@@ -67,7 +67,7 @@ class Cluster:
         calibration = Path(request.calibration)
         try:
             made = self._told(
-                Made, errands.export, lambda: (self._there(model), model_format, request, self._there(calibration))
+                Made, errands.export, lambda there: (there(model), model_format, request, there(calibration))
             )
         except _LostError as error:
             return Failed(str(error))
@@ -76,13 +76,17 @@ class Cluster:
         return made.reply
 
     def _told(
-        self, kind: type[_Answer], errand: Callable[..., object], arguments: Callable[[], Sequence[object]]
+        self, kind: type[_Answer], errand: Callable[..., object], arguments: Callable[[_There], Sequence[object]]
     ) -> _Answer:
-        """What a worker answers. What was sent may be lost with a worker, so a second attempt sends it again."""
+        """What a worker answers.
+
+        What the cluster keeps can be lost with a worker. The second attempt carries everything itself, which
+        Dask can give to another worker by its own means.
+        """
         found = ""
-        for _ in range(_ATTEMPTS):
+        for there in (self._kept, errands.packed):
             try:
-                answer = self._executor.submit(errand, *arguments()).result(LIMIT_S)
+                answer = self._executor.submit(errand, *arguments(there)).result(LIMIT_S)
             except Exception as error:  # noqa: BLE001  # of a worker, of what it met, or of the way there
                 found = " ".join(str(error).split())[:200] or type(error).__name__
                 with self._sending:
@@ -92,12 +96,7 @@ class Cluster:
             return answer
         raise _LostError(f"the cluster gave no answer ({found})")
 
-    def _shipped(self, option: str, argument: object) -> object:
-        if option == "--outputs":
-            return Written(Path(str(argument)).suffix)
-        return self._there(argument) if isinstance(argument, Path) else str(argument)
-
-    def _there(self, path: Path) -> object:
+    def _kept(self, path: Path) -> object:
         """The content, which the cluster keeps while the conversion goes on: most of it is needed again."""
         key = f"{path.name} {contents.sha256(path)}"
         with self._sending:
@@ -105,6 +104,12 @@ class Cluster:
                 # In a list: of a mapping, Dask would send each value by itself.
                 (self._sent[key],) = self._client.scatter([errands.packed(path)])
             return self._sent[key]
+
+
+def _shipped(option: str, argument: object, there: _There) -> object:
+    if option == "--outputs":
+        return Written(Path(str(argument)).suffix)
+    return there(argument) if isinstance(argument, Path) else str(argument)
 
 
 class SessionThere(Session):
