@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from converter import contents, delegation, goal_metric, gpu, judge, pack
+from converter import contents, delegation, goal_metric, gpu, judge, pack, transfer
 from converter.candidate import READERS, Candidate, Model, Row
 from converter.evaluate import Agent
 from converter.judge import Judge
@@ -179,7 +178,7 @@ def _export(shop: Workshop, trial: Trial, calibration: Path) -> tuple[Candidate,
         candidate,
         outcome="measured",
         size_bytes=len(content),
-        transfer_bytes=len(zlib.compress(content, zlib.Z_BEST_COMPRESSION)),
+        transfer_bytes=transfer.size_bytes(content),
         multiply_adds=reply.multiply_adds,
         layers=reply.layers,
         not_on_gpu=gpu.not_taken(target) if _wants_gpu(shop.project.profiles, recipe) else [],

@@ -94,7 +94,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it was declined or failed.
         activations: symmetry of quantized activations; None where they stay float.
         size_bytes: of the model file as loaded.
-        transfer_bytes: of the model file deflated, as it travels.
+        transfer_bytes: of the model file as it travels, compressed by Zstandard at level 19.
         multiply_adds: of one inference.
         layers: of a quantized model, each against float on calibration items; empty where that is not known.
         chosen_on: how it does on the items that the choice is made on; None if not measured.

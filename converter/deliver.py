@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from converter import choose, compare, layers, pack, report, tools
+from converter import choose, compare, layers, pack, report, tools, transfer
 from converter.build import Built, Workshop
 from converter.candidate import HERE
 from converter.choose import Verdict
@@ -71,7 +70,7 @@ def deliver(
         bundle=str(path),
         bundle_sha256=sha256,
         bundle_bytes=path.stat().st_size,
-        transfer_bytes=len(zlib.compress(path.read_bytes(), zlib.Z_BEST_COMPRESSION)),
+        transfer_bytes=transfer.size_bytes(path.read_bytes()),
         claims=[each.claim for each in proven if each.claim],
         left_out=left_out,
     )

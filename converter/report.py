@@ -34,7 +34,7 @@ class ProfileReport(msgspec.Struct, frozen=True, kw_only=True):
             on any; it says on which machine.
         caution: what the items on which it was judged cannot show; empty where they can.
         bundle: path of the bundle; empty where there is none.
-        transfer_bytes: of the bundle deflated, as it travels.
+        transfer_bytes: of the bundle as it travels, compressed by Zstandard at level 19.
         claims: runtimes on which the model gave its golden answers: on the device if it was measured on one,
             else here.
         left_out: runtimes of the profile that could not be proved there.
