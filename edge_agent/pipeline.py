@@ -32,6 +32,7 @@ class Pipeline:
         self.preprocess = Preprocessor(model.pre, model.inputs[0])
         self.postprocess = Postprocessor(model)
         self.run = runtime.run
+        self.primed = runtime.primed
 
     def outputs(self, raw: Array) -> list[Array]:
         """The model's raw outputs [1, …] for one raw input."""

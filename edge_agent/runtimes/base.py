@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -48,6 +48,10 @@ class Runtime(Protocol):
         Returns:
             Output tensors with their batch dimension, float32 where the model's are quantized.
         """
+        ...
+
+    def primed(self, inputs: Sequence[Array]) -> Callable[[], object]:
+        """The same inference again and again, with its inputs already in place: what is to be timed."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from edge_agent.runtimes import quantized
@@ -23,10 +23,15 @@ class InterpreterRuntime:
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `base.Runtime`."""
+        self.primed(inputs)()
+        return [affine.dequantize(self._interpreter.get_tensor(index)) for index, affine in self._outputs]
+
+    def primed(self, inputs: Sequence[Array]) -> Callable[[], object]:
+        """See `base.Runtime`."""
         for (index, affine), tensor in zip(self._inputs, inputs, strict=True):
             self._interpreter.set_tensor(index, affine.quantize(tensor))
-        self._interpreter.invoke()
-        return [affine.dequantize(self._interpreter.get_tensor(index)) for index, affine in self._outputs]
+        invoke: Callable[[], object] = self._interpreter.invoke
+        return invoke
 
 
 def count_nodes(interpreter: Any) -> Nodes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,17 @@ class OnnxRuntime:
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `base.Runtime`."""
+        return self.primed(inputs)()
+
+    def primed(self, inputs: Sequence[Array]) -> Callable[[], list[Array]]:
+        """See `base.Runtime`."""
         feeds = {
             name: np.ascontiguousarray(tensor, dtype=dtype)
             for (name, dtype), tensor in zip(self._inputs, inputs, strict=True)
         }
-        outputs: list[Array] = self._session.run(None, feeds)
-        return outputs
+
+        def inference() -> list[Array]:
+            outputs: list[Array] = self._session.run(None, feeds)
+            return outputs
+
+        return inference

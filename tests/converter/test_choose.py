@@ -89,6 +89,11 @@ def test_on_this_machine_the_fastest_wins_though_the_rules_would_take_another() 
     assert reason(X86, those, "tflite-int8", measured_on=HERE) == "slower: ×2 of float's p50 against ×0.5"
 
 
+@pytest.mark.parametrize(("tflite_ms", "expected"), [(0.305, "tflite-int8"), (0.32, "onnx-int8")])
+def test_of_two_about_as_fast_the_smaller_wins(tflite_ms: float, expected: str) -> None:
+    assert winner(X86, candidates(tflite_int8=tflite_ms, onnx_int8=0.3), measured_on=HERE) == expected
+
+
 def test_the_goal_size_takes_the_smallest() -> None:
     assert winner(X86, candidates(onnx_float32=0.1), "size", measured_on=HERE) == "tflite-int8"
     assert winner(JETSON, candidates(), "size") == "tflite-int8"
