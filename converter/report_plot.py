@@ -45,7 +45,7 @@ class _Scale(NamedTuple):
 
 
 def svg(report: Report) -> str:
-    """The plot; circles are candidates, rings those that some profile got."""
+    """The plot; circles are candidates, hollow where off the Pareto front; rings, what a profile got."""
     shown = [each for each in report.candidates if each.told is not None]
     chosen = {profile.chosen for profile in report.profiles}
     y = _linear([-_drop(each) for each in shown] + [0.0, -report.goal_max_drop_points], _BOTTOM, _TOP)
@@ -81,8 +81,10 @@ def _panel(
         f'<line class="goal" x1="{left}" x2="{left + _PANEL}" y1="{goal_y:.1f}" y2="{goal_y:.1f}"/>',
         f'<text class="goal-text" x="{left + _PANEL}" y="{goal_y - 5:.1f}" text-anchor="end">goal</text>',
         f'<text x="{left + _PANEL / 2}" y="{_BOTTOM + 38}" text-anchor="middle">{escape(title)}</text>',
-        _front_line([point for point in points if point.candidate.key in report.front]),
-        *(_mark(point, ringed=point.candidate.key in chosen) for point in points),
+        *(
+            _mark(point, ringed=point.candidate.key in chosen, beaten=point.candidate.key not in report.front)
+            for point in points
+        ),
         *_labels(points, left + _PANEL),
     ]
     return "".join(parts)
@@ -95,18 +97,13 @@ def _grid_row(left: float, y: float, label: str) -> str:
     )
 
 
-def _front_line(points: Sequence[_Point]) -> str:
-    """Joins the candidates that no other beats in accuracy, latency and size at once."""
-    places = " ".join(f"{point.x:.1f},{point.y:.1f}" for point in sorted(points, key=lambda point: point.x))
-    return f'<polyline class="front" points="{places}"/>' if len(points) > 1 else ""
-
-
-def _mark(point: _Point, *, ringed: bool) -> str:
+def _mark(point: _Point, *, ringed: bool, beaten: bool) -> str:
     candidate = point.candidate
     at = f'cx="{point.x:.1f}" cy="{point.y:.1f}"'
     ring = f'<circle class="ring" {at} r="10"/>' if ringed else ""
     told = f"{candidate.key}: {candidate.size_bytes:,} bytes, {-_drop(candidate):+.2f}"
-    return f'{ring}<circle class="dot {candidate.format}" {at} r="6"><title>{escape(told)}</title></circle>'
+    dot = f"dot {candidate.format} beaten" if beaten else f"dot {candidate.format}"
+    return f'{ring}<circle class="{dot}" {at} r="6"><title>{escape(told)}</title></circle>'
 
 
 def _labels(points: Sequence[_Point], right: float) -> list[str]:
@@ -140,8 +137,8 @@ def _legend(candidates: Sequence[Candidate]) -> str:
         x += 76
     parts.append(f'<circle class="ring" cx="{x}" cy="14" r="8"/><text x="{x + 14}" y="18">in a bundle</text>')
     x += 100
-    parts.append(f'<line class="front" x1="{x}" x2="{x + 22}" y1="14" y2="14"/>')
-    parts.append(f'<text x="{x + 28}" y="18">Pareto front of accuracy, latency and size</text>')
+    parts.append(f'<circle class="dot beaten" cx="{x}" cy="14" r="6"/>')
+    parts.append(f'<text x="{x + 12}" y="18">hollow: off the Pareto front of accuracy, latency and size</text>')
     return "".join(parts)
 
 
