@@ -9,8 +9,8 @@ from converter import build, plan, refine
 from converter.build import Built, Trial, Workshop
 from converter.judge import Judge
 from converter.plan import Plan
-from converter.protocol import Rank
-from converter.recipes import decline, reference
+from converter.protocol import Declined, Failed, Rank, Ranked
+from converter.recipes import Recipe, decline, reference
 from converter.refine import Refined
 from converter.sources import Loaded
 
@@ -50,11 +50,16 @@ def _second_round(
     in_float = [each for each in built if each.candidate.precision == "float32" and each.evaluated]
     if in_float and min(map(drop_points, in_float)) > most_points:
         return Refined(planned, list(built), [])  # a model that loses too much even in float
+
+    def ranked(recipe: Recipe) -> Ranked | Declined | Failed:
+        shop.progress(f"finding the layers that suffer most from {recipe.name}")
+        return loaded.routes.rank(Rank(recipe, loaded.fitted.shape, str(calibration)))
+
     return refine.refined(
         planned,
         built,
         drop_points,
         most_points,
         lambda recipe: build.attempt(shop, judging, Trial(loaded, recipe), calibration),
-        lambda recipe: loaded.routes.rank(Rank(recipe, loaded.fitted.shape, str(calibration))),
+        ranked,
     )

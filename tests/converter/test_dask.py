@@ -65,6 +65,28 @@ def test_a_worker_that_is_killed_is_done_without(cluster: Any, tmp_path: Path) -
     assert "failed" not in out
 
 
+def test_a_worker_with_other_versions_is_refused(tmp_path: Path, godwit: Godwit) -> None:
+    other = tmp_path / "other" / "onnx-0.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: onnx\nVersion: 0.0.1\n")
+    project = tiny_project(tmp_path)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as alone:
+        worker = [sys.executable, "-m", "dask", "worker", alone.scheduler_address]
+        options = ["--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path), "--death-timeout", "60"]
+        environment = {**os.environ, "PYTHONPATH": str(other.parent)}
+        with subprocess.Popen([*worker, *options], env=environment, stderr=subprocess.DEVNULL) as running:
+            try:
+                with distributed.Client(alone, set_as_default=False) as client:
+                    client.wait_for_workers(1, timeout=60)
+                code, _, err = godwit("convert", project, "--dask", alone.scheduler_address)
+            finally:
+                running.terminate()
+    assert code == 4
+    assert err.startswith("error: worker tcp://127.0.0.1:")
+    assert ": expected onnx " in err
+    assert "found onnx 0.0.1; install there what is installed here" in err
+
+
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path: Path, godwit: Godwit) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
