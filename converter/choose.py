@@ -20,7 +20,7 @@ from firmware_profiles.words import Precision
 
 Optimise = Literal["latency", "size"]
 _MB = 1 << 20
-_AS_FAST = 0.05
+AS_FAST = 0.05
 """Ratios so near to each other are equal: two measurements of one model on a quiet machine differ by up to
 3 % here. What decides then is the size."""
 
@@ -128,7 +128,7 @@ def _measured_steps(profile: Profile, fit: Sequence[Candidate], optimise: Optimi
     def slowness(candidate: Candidate) -> float:
         """The ratio to float, measured in turn: what slows the machine for a while slows both."""
         ratio = cost(candidate).ratio
-        return fastest if ratio <= fastest * (1 + _AS_FAST) else ratio
+        return fastest if ratio <= fastest * (1 + AS_FAST) else ratio
 
     latency = _Step(
         slowness,

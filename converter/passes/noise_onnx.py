@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 
 from converter.passes.noise import exactly, signal_to_noise_db
 from converter.passes.ranges_onnx import Run
+from converter.passes.session_onnx import session
 from converter.protocol import Layer
 
 Array = npt.NDArray[Any]
@@ -46,8 +46,8 @@ def of_layers(before: onnx.ModelProto, after: onnx.ModelProto, items: Array) -> 
 
 def answers(model: onnx.ModelProto, items: Array) -> Array:
     """All outputs of the model for the items, float32 [n, values]."""
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    rows = [np.concatenate([each.ravel() for each in session.run(None, {name: item[np.newaxis]})]) for item in items]
+    opened = session(model.SerializeToString())
+    name = opened.get_inputs()[0].name
+    rows = [np.concatenate([each.ravel() for each in opened.run(None, {name: item[np.newaxis]})]) for item in items]
     stacked: Array = np.stack(rows).astype(np.float32)
     return stacked

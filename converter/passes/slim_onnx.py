@@ -3,7 +3,8 @@
 A quantized model of some hundred kilobytes is to a fifth names, zero points that are all 0, and shapes that
 any reader infers. Left out are the names of nodes, shapes of inner tensors, documentation, metadata, unused
 operator sets, zero points of biases, and attributes that say what the operator does anyway; names of inner
-tensors become short, and equal constants are written once.
+tensors become short, and equal constants are written once. Only int8 weights and their zero points are not:
+where a CPU has no VNNI, ONNX Runtime replaces each by its uint8 form at load, and cannot replace one twice.
 
 It is shown, not believed: see `proven`.
 """
@@ -84,16 +85,17 @@ def _merge_constants(graph: Any) -> dict[str, str]:
     """One constant for equal content, all as raw bytes; name → that of the one that stays."""
     found: dict[Any, str] = {}
     renamed = {}
-    outputs = {value.name for value in graph.output}
+    single = {value.name for value in graph.output}
+    single |= {tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8}
     kept = []
     for tensor in graph.initializer:
         if not tensor.raw_data and tensor.data_type != onnx.TensorProto.STRING:
             tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
         key = (tensor.data_type, tuple(tensor.dims), tensor.raw_data, tuple(tensor.string_data))
-        if tensor.name in outputs or key not in found:
+        if tensor.name in single or key not in found:
             found.setdefault(key, tensor.name)
             kept.append(tensor)
-        renamed[tensor.name] = tensor.name if tensor.name in outputs else found[key]
+        renamed[tensor.name] = tensor.name if tensor.name in single else found[key]
     del graph.initializer[:]
     graph.initializer.extend(kept)
     return renamed

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter.candidate import HERE, Candidate, Cost, Row
-from converter.choose import choose
+from converter.choose import AS_FAST, choose
 from converter.compare import Comparison
 from converter.recipes import BY_NAME
 from firmware_profiles import profile as profiles
@@ -178,4 +178,8 @@ def test_one_verdict_a_candidate_and_a_winner_that_is_allowed(
         assert drop_of(best) <= 1.0
         if measured_on:
             fit = [each for each in those if drop_of(each) <= 1.0 and each.costs[0].p95_ms <= 200]
-            assert best.costs[0].p50_ms == min(each.costs[0].p50_ms for each in fit)
+            fastest_ms = min(each.costs[0].p50_ms for each in fit)
+            as_fast = [each for each in fit if each.costs[0].p50_ms <= fastest_ms * (1 + AS_FAST / 2)]
+            # Between "about as fast" and its half either may win: rounding decides at the edge.
+            assert best.costs[0].p50_ms <= fastest_ms * (1 + AS_FAST) * (1 + 1e-9)
+            assert best.size_bytes <= min(each.size_bytes for each in as_fast)

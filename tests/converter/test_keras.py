@@ -14,6 +14,7 @@ import pytest
 
 from converter.exporting import Session
 from converter.formats import base
+from converter.passes.session_onnx import session
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.protocol import Export, Exported
@@ -66,11 +67,9 @@ def test_every_export_answers_as_keras_does(
 
 def _answers(file: Path, x: Any) -> Any:
     if file.suffix == ".onnx":
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        return np.concatenate([session.run(None, {name: item[np.newaxis]})[0] for item in x])
+        opened = session(str(file))
+        name = opened.get_inputs()[0].name
+        return np.concatenate([opened.run(None, {name: item[np.newaxis]})[0] for item in x])
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(file))

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +20,7 @@ from converter.formats.onnx import tensors
 from converter.passes import int4_onnx
 from converter.passes.noise import exactly
 from converter.passes.quantize_onnx import OnnxQuantizer, layers
+from converter.passes.session_onnx import session
 from converter.protocol import Export, Rank
 from converter.recipes import BY_NAME, RECIPES, Recipe, Scope
 from tests.converter import old_onnx
@@ -54,9 +54,9 @@ def exported(source: Path, folder: Path, *recipes: Recipe) -> dict[str, Path]:
 
 
 def answers(file: Path, items: Any) -> Any:
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: item[np.newaxis]})[0] for item in items])
+    opened = session(str(file))
+    name = opened.get_inputs()[0].name
+    return np.concatenate([opened.run(None, {name: item[np.newaxis]})[0] for item in items])
 
 
 def kinds(file: Path) -> set[str]:

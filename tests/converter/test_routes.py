@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from converter.passes.session_onnx import session
 from converter.processes import Processes
 from converter.progress import Progress
 from converter.protocol import Declined, Export, Exported, Failed
@@ -53,8 +53,8 @@ def tflite_answer(file: Path, x: Any) -> Any:
 
 def onnx_answer(file: Path, x: Any) -> Any:
     """First output for one input."""
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
+    opened = session(str(file))
+    return opened.run(None, {opened.get_inputs()[0].name: x})[0]
 
 
 def test_onnx_to_tflite(start: Start, made: Callable[[str], None], tmp_path: Path) -> None:
