@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -13,6 +14,7 @@ from firmware_profiles.wire import Input, Result, RuntimeInUse, SkippedRuntime
 
 _LENGTH = struct.Struct("<I")
 _MAX_FRAME_BYTES = 64 << 20
+READ_BYTES = 1 << 18
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -32,11 +34,44 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     taken: dict[str, list[str]]
 
 
-class Ready(msgspec.Struct, frozen=True, tag=True):
-    """Worker → supervisor: the deployment passed its self-test on `runtime`."""
+class Request(msgspec.Struct, frozen=True, tag=True):
+    """Supervisor → worker: somebody waits for the answer to `body`.
 
+    Attributes:
+        kind: "oip" is a request of the Open Inference Protocol, the model's own tensors; "file" a raw
+            input that goes through the declared pre- and post-processing.
+        header_bytes: how much of an OIP body is JSON; None for all of it.
+    """
+
+    id: int
     model: str
-    runtime: RuntimeInUse
+    kind: Literal["oip", "file"]
+    body: bytes
+    header_bytes: int | None = None
+    content_type: str = ""
+
+
+class Payload(msgspec.Struct, frozen=True, tag=True):
+    """Supervisor → worker: a message that came in for an MQTT source."""
+
+    source: str
+    position: int
+    body: bytes
+
+
+class Pace(msgspec.Struct, frozen=True, tag=True):
+    """Supervisor → worker: sources go at `factor` (0 to 1) of their declared rate."""
+
+    factor: float
+
+
+ToWorker = Request | Payload | Pace
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """Worker → supervisor: the deployment passed its self-test; what runs each model."""
+
+    models: dict[str, RuntimeInUse]
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -45,13 +80,31 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-class Predicted(msgspec.Struct, frozen=True, tag=True):
-    """Worker → supervisor: one answer, made at `uptime_ms`."""
+class Answer(msgspec.Struct, frozen=True):
+    """What one model said about an input."""
 
-    input: Input
+    model: str
     result: Result
     latency_ms: float
+
+
+class Predicted(msgspec.Struct, frozen=True, tag=True):
+    """Worker → supervisor: the answers to one input, made at `uptime_ms`."""
+
+    input: Input
+    answers: list[Answer]
     uptime_ms: int
+
+
+class Replied(msgspec.Struct, frozen=True, tag=True):
+    """Worker → supervisor: the answer to a `Request`; `status` as in HTTP."""
+
+    id: int
+    status: int
+    body: bytes
+    latency_ms: float
+    header_bytes: int | None = None
+    content_type: str = ""
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):
@@ -59,6 +112,12 @@ class Rejected(msgspec.Struct, frozen=True, tag=True):
 
     input: Input
     text: str
+
+
+class Absorbed(msgspec.Struct, frozen=True, tag=True):
+    """Worker → supervisor: a payload became part of a window that is not full yet."""
+
+    input: Input
 
 
 class Forgotten(msgspec.Struct, frozen=True, tag=True):
@@ -81,21 +140,26 @@ class SourceFailed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-FromWorker = Ready | Refused | Predicted | Rejected | Forgotten | SourceEnded | SourceFailed
+FromWorker = Predicted | Replied | Rejected | Absorbed | Ready | Refused | Forgotten | SourceEnded | SourceFailed
+M = TypeVar("M")
 
 _encoder = msgspec.msgpack.Encoder()
-_from_worker = msgspec.msgpack.Decoder(FromWorker)
 _start = msgspec.msgpack.Decoder(Start)
 
 
-def send(stream: socket.socket, message: FromWorker | Start) -> None:
-    """Send one message, waiting while the other side is behind."""
+def frame(message: FromWorker | ToWorker | Start) -> bytes:
+    """The bytes of one message."""
     payload = _encoder.encode(message)
-    stream.sendall(_LENGTH.pack(len(payload)) + payload)
+    return _LENGTH.pack(len(payload)) + payload
+
+
+def send(stream: socket.socket, message: Start) -> None:
+    """Send the first message, waiting while the other side is behind."""
+    stream.sendall(frame(message))
 
 
 def receive_start(stream: socket.socket) -> Start:
-    """Wait for the supervisor's message.
+    """Wait for the supervisor's first message.
 
     Raises:
         EOFError: the supervisor is gone.
@@ -114,17 +178,19 @@ def _exactly(stream: socket.socket, count: int) -> bytes:
     return bytes(received)
 
 
-class Reader:
-    """Takes the worker's bytes as they come and gives whole messages."""
+class Reader(Generic[M]):
+    """Takes bytes as they come and gives whole messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, messages: Any) -> None:
+        """Expect one of `messages`, a union of structs."""
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
         self._buffer = bytearray()
 
-    def feed(self, received: bytes) -> Iterator[FromWorker]:
+    def feed(self, received: bytes) -> Iterator[M]:
         """The messages that `received` completes.
 
         Raises:
-            ValueError: the worker talks nonsense.
+            ValueError: the other side talks nonsense.
         """
         self._buffer += received
         start = 0
@@ -135,6 +201,8 @@ class Reader:
             end = start + _LENGTH.size + length
             if end > len(self._buffer):
                 break
-            yield _from_worker.decode(memoryview(self._buffer)[start + _LENGTH.size : end])
+            with memoryview(self._buffer) as view:
+                message = self._decoder.decode(view[start + _LENGTH.size : end])
+            yield message
             start = end
         del self._buffer[:start]

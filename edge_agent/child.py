@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
@@ -12,9 +13,8 @@ from collections.abc import Callable
 import msgspec
 
 from edge_agent import channel
-from edge_agent.channel import FromWorker, Start
+from edge_agent.channel import FromWorker, Reader, Start, ToWorker
 
-_READ_BYTES = 1 << 16
 _KILLED_AFTER_S = 5.0
 
 
@@ -36,22 +36,47 @@ class Child:
         self.pid = self._process.pid
         self.started_s = time.monotonic()
         self._stream = ours
-        self._reader = channel.Reader()
+        self._loop = asyncio.get_running_loop()
+        self._reader: Reader[FromWorker] = Reader(FromWorker)
+        self._unsent = bytearray()
         self._on_message = on_message
         self._on_exit = on_exit
         channel.send(ours, start)
         ours.setblocking(False)
-        asyncio.get_running_loop().add_reader(ours, self._readable)
+        self._loop.add_reader(ours, self._readable)
+
+    def send(self, message: ToWorker) -> None:
+        """Send it as soon as the worker takes it. How much may wait is bounded by those who ask."""
+        framed = channel.frame(message)
+        if self._unsent:
+            self._unsent += framed
+            return
+        sent = 0
+        with contextlib.suppress(BlockingIOError, ConnectionError):  # of its end, reading tells
+            sent = self._stream.send(framed)
+        if sent < len(framed):
+            self._unsent += memoryview(framed)[sent:]
+            self._loop.add_writer(self._stream, self._writable)
+
+    def kill(self) -> None:
+        """End it; `on_exit` follows."""
+        self._process.kill()
 
     def stop(self) -> None:
-        """End it now; nothing is lost, since what was not committed is answered again."""
+        """End it for good; nothing is lost, since what was not committed is answered again."""
         self._close()
         self._process.kill()
         self._process.wait()
 
+    def _writable(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            del self._unsent[: self._stream.send(self._unsent)]
+        if not self._unsent:
+            self._loop.remove_writer(self._stream)
+
     def _readable(self) -> None:
         try:
-            received = self._stream.recv(_READ_BYTES)
+            received = self._stream.recv(channel.READ_BYTES)
             messages = list(self._reader.feed(received))
         except BlockingIOError:
             return
@@ -71,5 +96,6 @@ class Child:
             return self._process.wait()
 
     def _close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._stream)
+        self._loop.remove_reader(self._stream)
+        self._loop.remove_writer(self._stream)
         self._stream.close()

@@ -21,6 +21,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_agent.publish_config import Publish
 from firmware_profiles import broker_url, schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
@@ -42,12 +43,14 @@ class Source(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             appears in a folder.
         path: absolute, or relative to the device root.
         rate: at most so many inputs a second; 0 for no bound.
+        models: which models its inputs go to; empty for all that no other model feeds.
     """
 
     name: Name
     kind: Literal["replay", "folder"]
     path: str
     rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    models: list[Name] = []
 
 
 class Spool(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -71,9 +74,11 @@ class Worker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     Attributes:
         deadline_s: an inference that takes longer ends the worker, which is then started again.
+        max_rss_mb: so does a worker that holds more memory; 0 for the limit of the device's profile.
     """
 
     deadline_s: Positive = 10.0
+    max_rss_mb: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -85,6 +90,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     spool: Spool = Spool()
     telemetry: Telemetry = Telemetry()
     worker: Worker = Worker()
+    publish: list[Publish] = []
 
 
 def load(path: Path) -> Config:
@@ -99,12 +105,16 @@ def load(path: Path) -> Config:
         broker_url.parse(config.broker.url, f"{path}: broker.url")
     except InputError as error:
         problems += error.problems
-    names = [source.name for source in config.source]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(Problem(f"{path}: source", "distinct names", f"{name!r} twice", "rename one"))
+    problems += _twice(f"{path}: source", [source.name for source in config.source], "rename one")
+    problems += _twice(f"{path}: publish", [row.model for row in config.publish], "keep one row a model")
     if problems:
         raise InputError(*problems)
     return config
+
+
+def _twice(where: str, names: list[str], step: str) -> list[Problem]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [Problem(where, "each name once", f"{name!r} twice", step) for name in twice]
 
 
 def template(device: str, broker_url: str) -> bytes:

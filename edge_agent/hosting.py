@@ -6,15 +6,23 @@ import asyncio
 import logging
 import signal
 import time
+from collections.abc import Callable
 from typing import Literal
 
+import msgspec
+
+from edge_agent.asked import Payloads, Requests, unavailable
 from edge_agent.channel import (
+    Absorbed,
     Forgotten,
     FromWorker,
+    Pace,
     Predicted,
     Ready,
     Refused,
     Rejected,
+    Replied,
+    Request,
     SourceEnded,
     SourceFailed,
     Start,
@@ -23,10 +31,11 @@ from edge_agent.child import Child
 from edge_agent.config import Config, Source
 from edge_agent.deployment import Deployment
 from edge_agent.layout import Root
+from edge_agent.monitor import machine
 from edge_agent.monitor.metrics import LatencyWindow
 from edge_agent.outbox import Outbox
 from edge_agent.restarts import Restarts
-from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
+from firmware_profiles.wire import Input, RuntimeInUse, SkippedRuntime
 
 _RETRY_ALL_S = 60.0
 
@@ -39,7 +48,7 @@ class Host:
     Attributes:
         state, problem: as in `status.Status`.
         predictions: since this process started.
-        in_use: what runs the model; None until it is proved.
+        in_use: what runs each model; empty until all are proved.
         sources: name → "running", "ended", or what is wrong.
     """
 
@@ -48,9 +57,11 @@ class Host:
         self.problem = ""
         self.predictions = 0
         self.latency = LatencyWindow()
-        self.in_use: RuntimeInUse | None = None
+        self.in_use: dict[str, RuntimeInUse] = {}
         self.sources = {source.name: "running" for source in config.source}
         self.on_ready = asyncio.Event()
+        self.requests = Requests()
+        self._payloads = Payloads(lambda source: outbox.spool.cursor(source).reached)
         self._root = root
         self._config = config
         self._deployment = deployment
@@ -60,11 +71,8 @@ class Host:
         self._skipped: list[SkippedRuntime] = []
         self._announced: list[SkippedRuntime] = []
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def model(self) -> str:
-        """Name of the model that inputs go to."""
-        return self._deployment.manifest.models[0].name
+        self._pace = 1.0
+        self._killed_for = ""
 
     @property
     def worker_pid(self) -> int:
@@ -90,19 +98,62 @@ class Host:
         """End the worker for good."""
         if self._timer:
             self._timer.cancel()
+            self._timer = None
         if self._child:
             self._child.stop()
             self._child = None
+        self.requests.refuse_all("the agent stops")
+
+    def reconfigure(self, config: Config) -> None:
+        """Work by `config` from now on: sources are opened anew where they were left."""
+        self._config = config
+        self.sources = {source.name: "running" for source in config.source}
+        if self._child or self._timer:
+            self._outbox.commit()  # so that the cursors are where the worker was
+            self.stop()
+            self.state, self.in_use = "starting", {}
+            self.start()
+
+    def ask(self, request: Request, answered: Callable[[Replied], None]) -> None:
+        """Have `request` answered; its `id` is given here. `answered` is called once, perhaps at once."""
+        if self._child is None or self.state != "running":
+            answered(unavailable(0, f"the deployment is not ready: {self.problem or self.state}"))
+            return
+        number = self.requests.add(answered)
+        self._child.send(msgspec.structs.replace(request, id=number))
+
+    def bring(self, source: str, body: bytes, accept: Callable[[], None]) -> None:
+        """A message for an MQTT source; `accept` is called when its answer is safe, or when it has none."""
+        payload = self._payloads.add(source, body, accept)
+        if self._child and self.state == "running":
+            self._child.send(payload)
+
+    def pace(self, factor: float) -> None:
+        """Let the sources go at `factor` (0 to 1) of their rate."""
+        self._pace = factor
+        if self._child and self.state == "running":
+            self._child.send(Pace(factor))
+
+    def check_memory(self) -> None:
+        """End a worker that holds more memory than it may; it is started again as after any death."""
+        limit_mb = self._config.worker.max_rss_mb or self._deployment.manifest.limits.peak_rss_mb
+        if self._child and machine.rss_bytes(self._child.pid) > limit_mb * 1e6:
+            self._killed_for = f"more than {limit_mb:g} MB of memory"
+            self._child.kill()
 
     def _absolute(self, source: Source) -> Source:
-        path = str(self._root.folder / source.path)
-        return Source(name=source.name, kind=source.kind, path=path, rate=source.rate)
+        return msgspec.structs.replace(source, path=str(self._root.folder / source.path))
 
     def _message(self, message: FromWorker) -> None:
         if isinstance(message, Predicted):
             self._predicted(message)
+        elif isinstance(message, Replied):
+            self.requests.answered(message)
         elif isinstance(message, Rejected):
             self._outbox.event("input_rejected", "warning", message.text, message.input)
+            self._accept(message.input)
+        elif isinstance(message, Absorbed):
+            self._accept(message.input)
         elif isinstance(message, Ready):
             self._ready(message)
         elif isinstance(message, Refused):
@@ -114,26 +165,41 @@ class Host:
         elif isinstance(message, Forgotten):
             self._outbox.forget(message.source, message.names)
 
-    def _predicted(self, answer: Predicted) -> None:
-        self.predictions += 1
-        self.latency.add(answer.latency_ms)
-        self.sources[answer.input.source] = "running"
-        self._outbox.prediction(self.model, self._deployment.manifest.version, answer)
+    def _predicted(self, predicted: Predicted) -> None:
+        self.predictions += len(predicted.answers)
+        for answer in predicted.answers:
+            self.latency.add(answer.latency_ms)
+        self.sources[predicted.input.source] = "running"
+        self._outbox.predictions(self._deployment.manifest.version, predicted)
+        self._accept(predicted.input)
+
+    def _accept(self, which: Input) -> None:
+        if accept := self._payloads.taken(which):
+            self._outbox.after_commit(accept)
 
     def _ready(self, message: Ready) -> None:
-        self.state, self.problem, self.in_use = "running", "", message.runtime
-        used = f"{message.runtime.runtime}/{message.runtime.delegate}"
-        for skipped in message.runtime.skipped:
-            if skipped not in self._announced:
-                text = f"{skipped.runtime}/{skipped.delegate} is not used, {used} is: {skipped.reason}"
-                self._outbox.event("runtime_fallback", "warning", text)
-        self._announced = message.runtime.skipped
-        _log.info("%s is ready on %s %s", message.model, used, message.runtime.version)
-        self._outbox.event("ready", "info", f"{message.model} gives its golden answers on {used}")
+        self.state, self.problem, self.in_use = "running", "", message.models
+        for model, used in message.models.items():
+            place = f"{used.runtime}/{used.delegate}"
+            self._tell_skipped(used, place)
+            _log.info("%s is ready on %s %s", model, place, used.version)
+            self._outbox.event("ready", "info", f"{model} gives its golden answers on {place}")
+        self._announced = [skipped for used in message.models.values() for skipped in used.skipped]
+        assert self._child is not None
+        if self._pace < 1:
+            self._child.send(Pace(self._pace))
+        for payload in self._payloads.waiting():
+            self._child.send(payload)
         self.on_ready.set()
 
+    def _tell_skipped(self, used: RuntimeInUse, place: str) -> None:
+        for skipped in used.skipped:
+            if skipped not in self._announced:
+                text = f"{skipped.runtime}/{skipped.delegate} is not used, {place} is: {skipped.reason}"
+                self._outbox.event("runtime_fallback", "warning", text)
+
     def _refused(self, message: Refused) -> None:
-        self.state, self.problem, self.in_use = "refused", message.text, None
+        self.state, self.problem, self.in_use = "refused", message.text, {}
         _log.error("refused: %s", message.text)
         self._outbox.event("model_refused", "error", message.text)
 
@@ -153,16 +219,20 @@ class Host:
                 self._timer = loop.call_later(_RETRY_ALL_S, self.start)
             return
         reason = self._reason(code)
+        self.requests.refuse_all(f"the worker died: {reason}")
         step = self._restarts.died(lived_s)
         _log.warning("worker: %s; started again in %.1f s", reason, step.delay_s)
         self._outbox.event("worker_died", "error", reason)
-        if step.give_up_runtime and self.in_use:
-            used = self.in_use
-            self._skipped = [*self._skipped, SkippedRuntime(used.runtime, used.delegate, f"worker: {reason}")]
-        self.state, self.in_use = "starting", None
+        if step.give_up_runtime:
+            used = {(each.runtime, each.delegate) for each in self.in_use.values()}
+            self._skipped += [SkippedRuntime(*place, f"worker: {reason}") for place in sorted(used)]
+        self.state, self.in_use = "starting", {}
         self._timer = loop.call_later(step.delay_s, self.start)
 
     def _reason(self, code: int) -> str:
+        killed_for, self._killed_for = self._killed_for, ""
+        if killed_for:
+            return killed_for
         if code == -signal.SIGALRM:
             return f"no answer within its deadline ({self._config.worker.deadline_s:g} s)"
         return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from edge_agent import clock
-from edge_agent.channel import Predicted
+from edge_agent.channel import Answer, Predicted
+from edge_agent.clock import Moment
 from edge_agent.link.mqtt import Link
 from edge_agent.link.spool import Spool
+from edge_agent.publish import Publisher
 from firmware_profiles import wire
-from firmware_profiles.wire import Input, MessageClass
+from firmware_profiles.wire import Input, MessageClass, Summary
 
 _COMMIT_AFTER_MESSAGES = 100
 _COMMIT_AFTER_S = 0.02
@@ -19,35 +22,51 @@ _DELETE_AFTER_S = 0.5
 
 
 class Outbox:
-    """Takes what happened, and brings it to the broker at least once."""
+    """Takes what happened, and brings it to the broker at least once.
 
-    def __init__(self, device: str, spool: Spool, link: Link) -> None:
+    Attributes:
+        publisher: which answers become messages.
+    """
+
+    def __init__(self, device: str, spool: Spool, link: Link, publisher: Publisher) -> None:
         self.spool = spool
+        self.publisher = publisher
         self._device = device
         self._link = link
         self._offered_id = 0
         self._commit_timer: asyncio.TimerHandle | None = None
         self._pump_soon = False
+        self._when_safe: list[Callable[[], None]] = []
 
-    def prediction(self, model: str, version: str, answer: Predicted) -> None:
-        """An answer; the cursor of its source moves with it."""
-        topic = wire.topic(self._device, "prediction", model)
-        self._put(
-            "prediction",
-            topic,
-            lambda seq: wire.encode(
-                wire.Prediction(
-                    seq=seq,
-                    spool=self.spool.id,
-                    **clock.moment(answer.uptime_ms)._asdict(),
-                    model=model,
-                    version=version,
-                    input=answer.input,
-                    latency_ms=answer.latency_ms,
-                    result=answer.result,
-                )
-            ),
-            answer.input,
+    def predictions(self, version: str, predicted: Predicted) -> None:
+        """The answers to one input: those that the policy lets through, and the cursor of its source, as one."""
+        moment = clock.moment(predicted.uptime_ms)
+        for answer in predicted.answers:
+            decision = self.publisher.decide(answer, predicted.uptime_ms / 1000)
+            if decision.send:
+                build = partial(self._prediction, moment, version, predicted.input, answer, decision.summary)
+                self.spool.put("prediction", wire.topic(self._device, "prediction", answer.model), build)
+        self.spool.answered(predicted.input)
+        self._commit_soon()
+
+    def _prediction(
+        self, moment: Moment, version: str, which: Input, answer: Answer, summary: Summary | None, seq: int
+    ) -> bytes:
+        return wire.encode(
+            wire.Prediction(
+                seq=seq,
+                spool=self.spool.id,
+                boot=moment.boot,
+                uptime_ms=moment.uptime_ms,
+                time=moment.time,
+                clock_trusted=moment.clock_trusted,
+                model=answer.model,
+                version=version,
+                input=which,
+                latency_ms=answer.latency_ms,
+                result=answer.result,
+                summary=summary,
+            )
         )
 
     def event(
@@ -111,10 +130,23 @@ class Outbox:
             self._commit_timer.cancel()
             self._commit_timer = None
         self.spool.commit()
+        safe, self._when_safe = self._when_safe, []
+        for callback in safe:
+            callback()
         self.pump()
 
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call it when everything so far is durable."""
+        self._when_safe.append(callback)
+        self._commit_within(_COMMIT_AFTER_S)
+
     def _put(self, kind: MessageClass, topic: str, build: Callable[[int], bytes], answers: Input | None = None) -> None:
-        self.spool.put(kind, topic, build, answers)
+        self.spool.put(kind, topic, build)
+        if answers is not None:
+            self.spool.answered(answers)
+        self._commit_soon()
+
+    def _commit_soon(self) -> None:
         if self.spool.uncommitted >= _COMMIT_AFTER_MESSAGES:
             self.commit()
         else:

@@ -111,12 +111,20 @@ def _none_left(model: Model, errors: Sequence[GodwitError]) -> GodwitError:
 
 
 def model_of(deployment: Deployment) -> Model:
-    """The model that inputs go to.
+    """The first model: what commands that know one model work on.
+
+    Raises:
+        BundleError: as of `checked_model`.
+    """
+    return checked_model(deployment.manifest.models[0])
+
+
+def checked_model(model: Model) -> Model:
+    """`model`, if an input can be given to it.
 
     Raises:
         BundleError: the model takes more than one input tensor, which no source gives yet.
     """
-    model = deployment.manifest.models[0]
     if len(model.inputs) != 1:
         found = f"{len(model.inputs)} inputs"
         raise BundleError(Problem(f"model {model.name}", "one input tensor", found, "export it with one input"))

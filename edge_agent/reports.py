@@ -17,7 +17,6 @@ from edge_agent.link.spool import Spool
 from edge_agent.monitor import machine
 from edge_agent.status import Status
 from firmware_profiles import VERSION, broker_url, wire
-from firmware_profiles.wire import RuntimeInUse
 
 
 def status(device: str, state: Literal["online", "stopped", "offline"]) -> Retained:
@@ -49,7 +48,7 @@ class Reporter:
             profile=self._manifest.profiles[0],
             deployment=self._manifest.name,
             version=self._manifest.version,
-            models=self._models(),
+            models=self._host.in_use,
         )
         return Retained(wire.topic(self._config.device, "info"), wire.encode(info))
 
@@ -89,15 +88,12 @@ class Reporter:
             spool_messages=self._spool.messages,
             spool_bytes=self._spool.bytes,
             dropped=self._dropped(),
-            models=self._models(),
+            models=self._host.in_use,
             sources=dict(self._host.sources),
         )
         temporary = self._path.with_suffix(".tmp")
         temporary.write_bytes(msgspec.json.encode(now))
         os.replace(temporary, self._path)
-
-    def _models(self) -> dict[str, RuntimeInUse]:
-        return {self._host.model: self._host.in_use} if self._host.in_use else {}
 
     def _dropped(self) -> dict[str, int]:
         return {str(kind): count for kind, count in self._spool.dropped.items()}

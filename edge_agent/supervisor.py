@@ -19,6 +19,7 @@ from edge_agent.layout import Root
 from edge_agent.link.mqtt import Hooks, Link
 from edge_agent.link.spool import open_spool
 from edge_agent.outbox import Outbox
+from edge_agent.publish import Publisher
 from edge_agent.reports import Reporter
 from firmware_profiles import VERSION, broker_url
 
@@ -40,7 +41,7 @@ def wire_up(root: Root) -> Supervisor:
     address = broker_url.parse(configuration.broker.url, str(root.config))
     device = configuration.device
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"))
-    outbox = Outbox(device, spool, link)
+    outbox = Outbox(device, spool, link, Publisher(configuration.publish))
     host = Host(root, configuration, deployment, outbox)
     return Supervisor(configuration, link, outbox, host, Reporter(root, configuration, deployment, link, host, spool))
 
@@ -102,6 +103,7 @@ class Supervisor:
     async def _status(self) -> None:
         while True:
             self._reporter.write_status()
+            self._host.check_memory()
             await asyncio.sleep(_STATUS_S)
 
     async def _telemetry(self) -> None:

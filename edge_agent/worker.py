@@ -1,7 +1,7 @@
-"""The worker: hosts the deployment's sources and its pipeline. Started by the supervisor only.
+"""The worker: hosts the deployment's models and its sources. Started by the supervisor only.
 
-It proves the model on its golden vectors before anything else. Each inference runs under an alarm
-whose default action ends the process: that works even where the runtime hangs in C.
+It proves the models on their golden vectors before anything else. One thread waits for the supervisor
+and for all sources at once, and answers one input after the other.
 """
 
 from __future__ import annotations
@@ -13,67 +13,41 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from edge_agent import channel, clock
-from edge_agent.channel import Forgotten, Predicted, Ready, Refused, Rejected, SourceEnded, SourceFailed, Start
-from edge_agent.config import Source as SourceConfig
+from edge_agent.channel import (
+    Forgotten,
+    Pace,
+    Payload,
+    Predicted,
+    Reader,
+    Ready,
+    Refused,
+    Rejected,
+    Request,
+    SourceEnded,
+    SourceFailed,
+    Start,
+    ToWorker,
+)
+from edge_agent.config import Source
 from edge_agent.deployment import read_slot
+from edge_agent.flow import source as flow_source
+from edge_agent.flow.feed import Feed
 from edge_agent.flow.folder import FolderSource
+from edge_agent.flow.outgoing import Outgoing
 from edge_agent.flow.replay import ReplaySource
-from edge_agent.flow.source import Ended, Item, Source
-from edge_agent.pipeline import Pipeline, choose, model_of
+from edge_agent.flow.source import Ended, Item
+from edge_agent.models import Models, prove
 from firmware_profiles.errors import GodwitError, InputError
 from firmware_profiles.wire import Input
 
 _START_DEADLINE_S = 120.0
-_IDLE_POLL_S = 0.05
-_RETRY_S = 5.0
+_LOOK_UP_S = 0.001
+"""How long the supervisor may have to wait while sources have inputs without end."""
 _PR_SET_PDEATHSIG = 1
-
-
-class _Feed:
-    """One source with its rate; opened when it is first due, and again after it failed."""
-
-    def __init__(self, config: SourceConfig, start: Start) -> None:
-        self.name = config.name
-        self._config = config
-        self._start = start
-        self._period_s = 1 / config.rate if config.rate else 0.0
-        self._source: Source | None = None
-        self._failed = False
-        self.due_s = time.monotonic()
-
-    def poll(self, stream: socket.socket) -> Item | None:
-        """The next input if one is due; tells the supervisor about failures and vanished inputs.
-
-        Raises:
-            Ended: there will be none any more.
-        """
-        now_s = time.monotonic()
-        if now_s < self.due_s:
-            return None
-        try:
-            self._source = self._source or self._open()
-            item = self._source.poll()
-        except InputError as error:
-            self.due_s = now_s + _RETRY_S
-            if not self._failed:
-                channel.send(stream, SourceFailed(self.name, str(error)))
-            self._failed = True
-            return None
-        self._failed = False
-        if gone := self._source.gone():
-            channel.send(stream, Forgotten(self.name, gone))
-        # A late input does not push the later ones back, unless it is later than a whole period.
-        self.due_s = now_s + _IDLE_POLL_S if item is None else max(self.due_s + self._period_s, now_s - self._period_s)
-        return item
-
-    def _open(self) -> Source:
-        path = Path(self._config.path)
-        if self._config.kind == "replay":
-            return ReplaySource(path, self._start.reached[self.name])
-        return FolderSource(path, self._start.taken[self.name])
 
 
 def main() -> None:
@@ -83,64 +57,117 @@ def main() -> None:
     stream = socket.socket(fileno=int(sys.argv[1]))
     with contextlib.suppress(EOFError, ConnectionError):
         start = channel.receive_start(stream)
+        outgoing = Outgoing(stream)
         signal.setitimer(signal.ITIMER_REAL, max(_START_DEADLINE_S, start.deadline_s))
         try:
-            pipeline = _prove(start)
+            models = prove(read_slot(Path(start.folder)), start.skipped, start.deadline_s)
         except GodwitError as error:
-            channel.send(stream, Refused(str(error)))
+            outgoing.send(Refused(str(error)))
+            outgoing.flush()
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
-        channel.send(stream, Ready(pipeline.model.name, pipeline.in_use))
-        _serve(stream, pipeline, start)
+        outgoing.send(Ready(models.in_use()))
+        Worker(stream, outgoing, models, start).serve()
 
 
-def _prove(start: Start) -> Pipeline:
-    """Verify the hashes, load the model, check its golden vectors."""
-    deployment = read_slot(Path(start.folder))
-    deployment.verify()
-    return choose(deployment, model_of(deployment), start.skipped).pipeline
+class Worker:
+    """Answers what sources and the supervisor bring."""
+
+    def __init__(self, stream: socket.socket, outgoing: Outgoing, models: Models, start: Start) -> None:
+        self._stream = stream
+        self._outgoing = outgoing
+        self._models = models
+        self._start = start
+        self._reader: Reader[ToWorker] = Reader(ToWorker)
+        self._feeds = [self._feed(settings) for settings in start.sources]
+        self._looked_s = 0.0
+
+    def serve(self) -> None:
+        """Until the supervisor is gone.
+
+        Raises:
+            EOFError, ConnectionError: it is.
+        """
+        while True:
+            self._wait()
+            now_s = time.monotonic()
+            for feed in list(self._feeds):
+                if not feed.waits and feed.due_s <= now_s:
+                    self._poll(feed, now_s)
+
+    def _feed(self, settings: Source) -> Feed:
+        def failed(text: str) -> None:
+            self._outgoing.send(SourceFailed(settings.name, text))
+
+        return Feed(settings, partial(_open, settings, self._start), failed)
+
+    def _wait(self) -> None:
+        """Until the supervisor says something, a source may have something, or its time has come."""
+        now_s = time.monotonic()
+        silent = [feed for feed in self._feeds if feed.waits]
+        until_s = min((feed.due_s for feed in self._feeds if not feed.waits), default=None)
+        timeout_s = None if until_s is None else max(0.0, until_s - now_s)
+        if timeout_s == 0 and now_s - self._looked_s < _LOOK_UP_S:
+            return
+        if timeout_s != 0:
+            self._outgoing.flush()
+        self._looked_s = now_s
+        waiting: list[socket.socket | Feed] = [self._stream, *silent]
+        readable, _, _ = select.select(waiting, [], [], timeout_s)
+        for found in readable:
+            if isinstance(found, Feed):
+                found.wake()
+            else:
+                self._listen()
+
+    def _listen(self) -> None:
+        received = self._stream.recv(channel.READ_BYTES)
+        if not received:
+            raise EOFError
+        for message in self._reader.feed(received):
+            if isinstance(message, Request):
+                self._reply(message)
+            elif isinstance(message, Payload):
+                pass
+            elif isinstance(message, Pace):
+                for feed in self._feeds:
+                    feed.pace(message.factor)
+        self._outgoing.flush()
+
+    def _poll(self, feed: Feed, now_s: float) -> None:
+        try:
+            item = feed.poll(now_s)
+        except Ended:
+            self._feeds.remove(feed)
+            feed.close()
+            self._outgoing.send(SourceEnded(feed.name))
+            return
+        if gone := feed.gone():
+            self._outgoing.send(Forgotten(feed.name, gone))
+        if item is not None:
+            self._answer(feed, item)
+            feed.busy(time.monotonic() - now_s)
+
+    def _answer(self, feed: Feed, item: Item) -> None:
+        which = Input(feed.name, item.position)
+        try:
+            if isinstance(item.content, InputError):
+                raise item.content
+            answers = self._models.answers(feed.models or self._models.entries, item.content)
+        except InputError as error:
+            self._outgoing.send(Rejected(which, str(error)))
+            return
+        self._outgoing.send(Predicted(which, answers, clock.uptime_ms()))
+
+    def _reply(self, request: Request) -> None:
+        raise NotImplementedError
 
 
-def _serve(stream: socket.socket, pipeline: Pipeline, start: Start) -> None:
-    feeds = [_Feed(config, start) for config in start.sources]
-    while True:
-        for feed in list(feeds):
-            try:
-                item = feed.poll(stream)
-            except Ended:
-                feeds.remove(feed)
-                channel.send(stream, SourceEnded(feed.name))
-                continue
-            if item is not None:
-                _answer(stream, pipeline, Input(feed.name, item.position), item, start.deadline_s)
-        _rest(stream, min((feed.due_s for feed in feeds), default=None))
-
-
-def _answer(stream: socket.socket, pipeline: Pipeline, which: Input, item: Item, deadline_s: float) -> None:
-    if isinstance(item.content, InputError):
-        channel.send(stream, Rejected(which, str(item.content)))
-        return
-    started_s = time.perf_counter()
-    signal.setitimer(signal.ITIMER_REAL, deadline_s)
-    try:
-        result = pipeline.predict(item.content)
-    except InputError as error:
-        channel.send(stream, Rejected(which, str(error)))
-        return
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    latency_ms = (time.perf_counter() - started_s) * 1e3
-    channel.send(stream, Predicted(which, result, round(latency_ms, 3), clock.uptime_ms()))
-
-
-def _rest(stream: socket.socket, until_s: float | None) -> None:
-    """Wait until a source is due, or for ever; the supervisor's end of the channel ends it all."""
-    timeout_s = None if until_s is None else until_s - time.monotonic()
-    if timeout_s is not None and timeout_s <= 0:
-        return
-    readable, _, _ = select.select([stream], [], [], timeout_s)
-    if readable:
-        raise EOFError
+def _open(settings: Source, start: Start) -> flow_source.Source:
+    path = Path(settings.path)
+    if settings.kind == "replay":
+        return ReplaySource(path, start.reached[settings.name])
+    return FolderSource(path, start.taken[settings.name])
 
 
 if __name__ == "__main__":

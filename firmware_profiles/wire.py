@@ -110,12 +110,27 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     clock_trusted: bool
 
 
-class Prediction(Header, frozen=True, kw_only=True):
+class Summary(msgspec.Struct, frozen=True):
+    """What was answered and not sent since the prediction before, where the device sends one an interval.
+
+    Attributes:
+        seconds: the time it is about.
+        predictions: how many, this one included.
+        counts: how many by label, or by task where there are no labels.
+    """
+
+    seconds: float
+    predictions: int
+    counts: dict[str, int]
+
+
+class Prediction(Header, frozen=True, kw_only=True, omit_defaults=True):
     """`godwit/<device>/prediction/<model>`: one answer to one input.
 
     Attributes:
         version: of the deployment.
         latency_ms: of pre-processing, inference and post-processing.
+        summary: only where the device sends one prediction an interval.
     """
 
     model: str
@@ -123,6 +138,7 @@ class Prediction(Header, frozen=True, kw_only=True):
     input: Input
     latency_ms: float
     result: Result
+    summary: Summary | None = None
 
 
 class Telemetry(Header, frozen=True, kw_only=True):

@@ -53,6 +53,12 @@ class FolderSource:
         gone, self._gone = self._gone, []
         return gone
 
+    def fileno(self) -> None:
+        """See `source.Source`."""
+
+    def close(self) -> None:
+        """See `source.Source`."""
+
     def _scan(self) -> None:
         found: dict[str, _Signature] = {}
         try:

@@ -30,3 +30,9 @@ class ReplaySource:
     def gone(self) -> list[str]:
         """None ever: a data set does not change."""
         return []
+
+    def fileno(self) -> None:
+        """See `source.Source`."""
+
+    def close(self) -> None:
+        """See `source.Source`."""

@@ -38,3 +38,11 @@ class Source(Protocol):
     def gone(self) -> list[str]:
         """Named positions that vanished from the source since the last call."""
         ...
+
+    def fileno(self) -> int | None:
+        """What becomes readable when there may be an input; None where only time tells."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything that it holds."""
+        ...

@@ -74,8 +74,8 @@ class Spool:
         self._committed_id = self._last_id
         self.uncommitted = 0
 
-    def put(self, kind: MessageClass, topic: str, build: Callable[[int], bytes], answers: Input | None = None) -> None:
-        """Add a message and move the cursor of the input that it answers, both at the next commit.
+    def put(self, kind: MessageClass, topic: str, build: Callable[[int], bytes]) -> None:
+        """Add a message at the next commit.
 
         Args:
             build: gives the payload for the message's number.
@@ -89,10 +89,16 @@ class Spool:
         self.messages += 1
         self.bytes += len(payload) + _ROW_BYTES
         self.uncommitted += 1
-        if answers is not None:
-            self._advance(answers)
         if self.bytes > self._max_bytes:
             self._drop()
+
+    def answered(self, which: Input) -> None:
+        """Move the cursor of an input that needs no other answer, at the next commit."""
+        self._begin()
+        if isinstance(which.position, int):
+            self._connection.execute("INSERT OR REPLACE INTO reached VALUES (?, ?)", (which.source, which.position))
+        else:
+            self._connection.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (which.source, which.position))
 
     def commit(self) -> None:
         """Make everything so far durable; it may be offered from now on."""
@@ -134,12 +140,6 @@ class Spool:
     def _begin(self) -> None:
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
-
-    def _advance(self, answers: Input) -> None:
-        if isinstance(answers.position, int):
-            self._connection.execute("INSERT OR REPLACE INTO reached VALUES (?, ?)", (answers.source, answers.position))
-        else:
-            self._connection.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (answers.source, answers.position))
 
     def _remove(self, where: str, values: tuple[object, ...]) -> int:
         rows = self._connection.execute(f"DELETE FROM messages WHERE {where} RETURNING length(payload)", values)  # noqa: S608  # `where` is ours

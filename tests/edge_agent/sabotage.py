@@ -12,20 +12,20 @@ from edge_agent.cli import run
 from edge_agent.link.spool import Spool
 from firmware_profiles.wire import Input, MessageClass
 
-_put, _commit = Spool.put, Spool.commit
+_put, _answered, _commit = Spool.put, Spool.answered, Spool.commit
 _held: list[tuple[MessageClass, str, Callable[[int], bytes]]] = []
 
 
-def put(
-    self: Spool, kind: MessageClass, topic: str, build: Callable[[int], bytes], answers: Input | None = None
-) -> None:
-    """Commit the cursor now and keep the message for the next commit."""
+def put(self: Spool, kind: MessageClass, topic: str, build: Callable[[int], bytes]) -> None:
+    """Keep the message for the next commit."""
     _held.append((kind, topic, build))
     self.uncommitted = len(_held)
-    if answers is not None:
-        self._begin()
-        self._advance(answers)
-        self._connection.execute("COMMIT")
+
+
+def answered(self: Spool, which: Input) -> None:
+    """Commit the cursor now."""
+    _answered(self, which)
+    self._connection.execute("COMMIT")
 
 
 def commit(self: Spool) -> None:
@@ -36,7 +36,7 @@ def commit(self: Spool) -> None:
 
 
 outbox._COMMIT_AFTER_S = 10.0  # so groups of 100 messages, and never right after a commit
-Spool.put, Spool.commit = put, commit  # type: ignore[method-assign]  # that is the sabotage
+Spool.put, Spool.answered, Spool.commit = put, answered, commit  # type: ignore[method-assign]  # that is the sabotage
 
 if __name__ == "__main__":
     raise SystemExit(run())

@@ -124,7 +124,7 @@ def test_a_model_that_disagrees_with_its_golden_vectors_is_refused_with_an_event
     with Subscriber(broker.port) as subscriber, device.running():
         wait_until(lambda: "model_refused" in subscriber.events(), "the refusal")
         wait_until(lambda: device.status()["state"] == "refused", "the state")
-        assert device.status()["worker_pid"] == 0
+        wait_until(lambda: device.status()["worker_pid"] == 0, "the end of the worker")
     assert subscriber.of("prediction") == []
 
 

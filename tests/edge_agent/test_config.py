@@ -44,7 +44,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
 
 def test_two_sources_need_two_names(tmp_path: Path) -> None:
     source = '[[source]]\nname = "a"\nkind = "replay"\npath = "x"\n'
-    with pytest.raises(InputError, match="distinct names"):
+    with pytest.raises(InputError, match="each name once"):
         load(tmp_path, f'device = "d1"\n{source}{source}')
 
 

@@ -16,7 +16,9 @@ LARGE = 1 << 30
 
 
 def put(spool: Spool, kind: MessageClass = "prediction", size: int = 100, answers: Input | None = None) -> None:
-    spool.put(kind, f"t/{kind}", lambda seq: str(seq).encode().ljust(size), answers)
+    spool.put(kind, f"t/{kind}", lambda seq: str(seq).encode().ljust(size))
+    if answers is not None:
+        spool.answered(answers)
 
 
 def numbers(spool: Spool) -> list[int]:

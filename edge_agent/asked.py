@@ -1,0 +1,73 @@
+"""What the worker was asked and has not answered yet: requests that somebody waits for, messages for MQTT sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from edge_agent.channel import Payload, Replied
+from firmware_profiles.wire import Input
+
+
+class _Held(NamedTuple):
+    payload: Payload
+    accept: Callable[[], None]
+
+
+class Requests:
+    """Requests by number. A worker that dies takes the answers with it: whoever waits is told so."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, Callable[[Replied], None]] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, answered: Callable[[Replied], None]) -> int:
+        """The number of a new request; `answered` is called once."""
+        self._last += 1
+        self._waiting[self._last] = answered
+        return self._last
+
+    def answered(self, reply: Replied) -> None:
+        """Hand over the answer."""
+        self._waiting.pop(reply.id)(reply)
+
+    def refuse_all(self, text: str) -> None:
+        """Tell everybody who waits that there will be no answer."""
+        waiting, self._waiting = self._waiting, {}
+        for number, answered in waiting.items():
+            answered(unavailable(number, text))
+
+
+def unavailable(number: int, text: str) -> Replied:
+    """The reply where no worker can answer."""
+    return Replied(number, 503, text.encode(), 0.0, content_type="text/plain")
+
+
+class Payloads:
+    """Messages for MQTT sources, numbered. A new worker gets again what the last one did not answer."""
+
+    def __init__(self, reached: Callable[[str], int]) -> None:
+        """Number on from what `reached` says of a source."""
+        self._reached = reached
+        self._last: dict[str, int] = {}
+        self._held: dict[Input, _Held] = {}
+
+    def add(self, source: str, body: bytes, accept: Callable[[], None]) -> Payload:
+        """A new message; `accept` is called when it need not come again."""
+        position = self._last.get(source, self._reached(source)) + 1
+        self._last[source] = position
+        payload = Payload(source, position, body)
+        self._held[Input(source, position)] = _Held(payload, accept)
+        return payload
+
+    def waiting(self) -> Iterator[Payload]:
+        """Everything that was not answered, in order."""
+        return (held.payload for held in self._held.values())
+
+    def taken(self, which: Input) -> Callable[[], None] | None:
+        """What is to be called when the answer to `which` is safe; None where it was no message."""
+        held = self._held.pop(which, None)
+        return held.accept if held else None

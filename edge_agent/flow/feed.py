@@ -1,0 +1,98 @@
+"""One source with its rate; a source in trouble is asked ever more rarely."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from edge_agent.flow.source import Item, Source
+from firmware_profiles.errors import InputError
+
+_IDLE_POLL_S = 0.05
+_PAUSED_POLL_S = 1.0
+_FIRST_RETRY_S = 1.0
+_LONGEST_RETRY_S = 60.0
+
+
+class Feed:
+    """What the worker polls.
+
+    Attributes:
+        due_s: by the monotonic clock: not before then.
+        waits: the source had nothing, and its descriptor will tell when it has.
+        models: names of the models that its inputs go to; empty for the deployment's entries.
+    """
+
+    def __init__(self, settings: Any, open_source: Callable[[], Source], failed: Callable[[str], None]) -> None:
+        """Open the source by `open_source`; `failed` is told why it cannot be read, once a trouble."""
+        self.name: str = settings.name
+        self.models: list[str] = settings.models
+        self.due_s = time.monotonic()
+        self.waits = False
+        self.source: Source | None = None
+        self._open = open_source
+        self._failed = failed
+        self._period_s = 1 / settings.rate if settings.rate else 0.0
+        self._factor = 1.0
+        self._failures = 0
+
+    def fileno(self) -> int:
+        """What becomes readable when a source that `waits` may have an input."""
+        descriptor = self.source.fileno() if self.source else None
+        assert descriptor is not None, "only a feed that waits has one"
+        return descriptor
+
+    def wake(self) -> None:
+        """The descriptor became readable."""
+        self.waits = False
+
+    def poll(self, now_s: float) -> Item | None:
+        """The next input, if there is one.
+
+        Raises:
+            Ended: there will be none any more.
+        """
+        if self._factor <= 0:
+            self.due_s = now_s + _PAUSED_POLL_S
+            return None
+        try:
+            self.source = self.source or self._open()
+            item = self.source.poll()
+        except InputError as error:
+            self._fail(now_s, error)
+            return None
+        if item is None:
+            self.waits = self.source.fileno() is not None
+            self.due_s = now_s if self.waits else now_s + _IDLE_POLL_S
+            return None
+        self._failures = 0
+        # A late input does not push the later ones back, unless it is later than a whole period.
+        period_s = self._period_s / self._factor
+        self.due_s = max(self.due_s + period_s, now_s - period_s)
+        return item
+
+    def gone(self) -> list[str]:
+        """Named positions that vanished from the source since the last call."""
+        return self.source.gone() if self.source else []
+
+    def pace(self, factor: float) -> None:
+        """Go at `factor` (0 to 1) of the declared rate from now on."""
+        self._factor = factor
+
+    def busy(self, seconds: float) -> None:
+        """An answer took that long: at half the pace, as long a rest follows, also where no rate is declared."""
+        if self._factor < 1:
+            self.due_s = max(self.due_s, time.monotonic() + seconds * (1 / self._factor - 1))
+
+    def close(self) -> None:
+        """Let go of what the source holds."""
+        if self.source:
+            self.source.close()
+            self.source = None
+
+    def _fail(self, now_s: float, error: InputError) -> None:
+        self.due_s = now_s + min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2**self._failures)
+        if self._failures == 0:
+            self._failed(str(error))
+        self._failures += 1
