@@ -70,9 +70,7 @@ def _detection_problems(
 ) -> Iterator[Problem]:
     if spec.decoder == "yolo":
         if not labels:
-            yield Problem(
-                "model.labels", "the names of the classes, for the decoder yolo", "none", "give them in order"
-            )
+            yield Problem(where, "labels in [model], for the decoder yolo", "none", "name the classes in their order")
         if outputs not in (None, 1):
             yield Problem(where, "one output tensor, for the decoder yolo", str(outputs), "export it with one output")
         return

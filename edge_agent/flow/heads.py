@@ -25,6 +25,9 @@ from firmware_profiles.wire import (
 MAX_VALUES = 16_384
 """In one result: what is longer is no message for a broker."""
 
+_FEW = 64
+"""Up to so many numbers, Python's own lists are faster than numpy's calls."""
+
 
 class Head(Protocol):
     """What a task makes of the outputs of one inference.
@@ -53,16 +56,9 @@ class ClassHead:
 
     def result(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Classification:
         """The best classes."""
-        scores = self._scores(outputs)
-        left, top = scores.copy(), []
-        for _ in range(min(self._top_k, len(left))):  # far faster than sorting all, where few are wanted
-            index = int(left.argmax())
-            score = float(scores[index])
-            if self._threshold is not None and score < self._threshold:
-                break
-            top.append(ClassScore(index, label(self._labels, index), score))
-            left[index] = -np.inf
-        return Classification(top)
+        top = best(self._scores(outputs), self._top_k)
+        least = -math.inf if self._threshold is None else self._threshold
+        return Classification([ClassScore(i, label(self._labels, i), score) for i, score in top if score >= least])
 
     def answer(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Array:
         """The output as it is [classes]: activation changes no order."""
@@ -168,11 +164,25 @@ def finite(output: Array) -> Array:
         InputError: it holds a NaN or an infinity.
     """
     flat = np.asarray(output, np.float32).reshape(-1)
-    # One sum tells almost always; it may also be infinite where no value is.
-    if not math.isfinite(flat.sum()) and not np.isfinite(flat).all():
+    # One sum tells of all, since float64 cannot overflow by float32 values. Python adds a few numbers faster.
+    total = sum(flat.tolist()) if flat.size <= _FEW else flat.sum(dtype=np.float64)
+    if not math.isfinite(total):
         step = "look at the input, or at the model"
         raise InputError(Problem("output", "finite numbers", "a NaN or an infinity", step))
     return flat
+
+
+def best(scores: Array, most: int) -> list[tuple[int, float]]:
+    """The `most` largest with their indices, largest first; of equal ones the first."""
+    if scores.size <= _FEW:
+        values = scores.tolist()
+        return [(i, values[i]) for i in sorted(range(len(values)), key=values.__getitem__, reverse=True)[:most]]
+    left, found = scores.copy(), []
+    for _ in range(min(most, len(left))):  # far faster than sorting all, where few are wanted
+        index = int(left.argmax())
+        found.append((index, float(scores[index])))
+        left[index] = -np.inf
+    return found
 
 
 def bounded(values: Array) -> list[float]:
