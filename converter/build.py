@@ -91,12 +91,12 @@ class Evaluated(NamedTuple):
     """An evaluation, and the runtime that it was made on.
 
     Attributes:
-        outputs: the model's answers to every item, as `edge-agent evaluate --outputs` wrote them.
+        answers: to every item, as `edge-agent evaluate --answers` wrote them.
     """
 
     row: Row
     evaluation: Evaluation
-    outputs: Path
+    answers: Path
 
 
 class Built(NamedTuple):
@@ -207,9 +207,9 @@ def _evaluate(shop: Workshop, recipe: Recipe, draft: Draft) -> Evaluated:
 
 
 def _evaluate_on(shop: Workshop, draft: Draft, row: Row) -> Evaluated:
-    outputs = draft.bundle.with_suffix(".outputs.npz")
+    answers = draft.bundle.with_suffix(".answers.npz")
     return Evaluated(
-        row, shop.accuracy.evaluate(draft.bundle, row, data=shop.project.evaluation, outputs=outputs), outputs
+        row, shop.accuracy.evaluate(draft.bundle, row, data=shop.project.evaluation, answers=answers), answers
     )
 
 
@@ -217,7 +217,7 @@ def _judge(shop: Workshop, reference: Evaluated) -> Judge:
     """Raises InputError where the goal's metric can say nothing about the evaluation data."""
     project, model = shop.project, shop.project.file.model
     seed = int(contents.sha256(project.evaluation)[:16], 16)
-    judging = judge.judge(model.task, shop.metric, model.labels, seed, reference.outputs, reference.evaluation)
+    judging = judge.judge(model.task, shop.metric, model.labels, seed, reference.answers, reference.evaluation)
     goal_metric.check(project.file.goal.metric, judging, str(project.evaluation))
     return judging
 
@@ -239,7 +239,7 @@ def _scored(judging: Judge, tried: _Tried) -> Built:
     try:
         if isinstance(evaluated, GodwitError):
             raise evaluated
-        chosen_on = judging.chosen_on(evaluated.outputs, evaluated.evaluation)
+        chosen_on = judging.chosen_on(evaluated.answers, evaluated.evaluation)
     except GodwitError as error:
         reason = "; ".join(problem.found for problem in error.problems)
         return Built(msgspec.structs.replace(candidate, outcome="failed", reason=reason))
@@ -255,5 +255,5 @@ def _scored(judging: Judge, tried: _Tried) -> Built:
 def confirmed(judging: Judge, built: Built) -> Built:
     """The candidate with what the items say about it that took no part in the choice, if there are any."""
     assert built.evaluated is not None
-    confirmed_on = judging.confirmed_on(built.evaluated.outputs, built.evaluated.evaluation)
+    confirmed_on = judging.confirmed_on(built.evaluated.answers, built.evaluated.evaluation)
     return built._replace(candidate=msgspec.structs.replace(built.candidate, confirmed_on=confirmed_on))

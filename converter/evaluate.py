@@ -63,12 +63,24 @@ class Agent:
         self._ask("tensors", described, "--data", data, "--out", _Out(out), "--limit", limit)
 
     def evaluate(
-        self, bundle: Path, row: Row, data: Path | None = None, runs: int = 0, outputs: Path | None = None
+        self,
+        bundle: Path,
+        row: Row,
+        data: Path | None = None,
+        runs: int = 0,
+        answers: Path | None = None,
+        outputs: Path | None = None,
     ) -> Evaluation:
-        """Measure a bundle on one runtime: accuracy where there is data, latency where there are runs."""
+        """Measure a bundle on one runtime: accuracy where there is data, latency where there are runs.
+
+        Args:
+            answers, outputs: .npz to write, at most one of them: what a metric compares, or the raw outputs.
+        """
         arguments: list[object] = [bundle, *_on(row), "--runs", runs]
         if data:
             arguments += ["--data", data]
+        if answers:
+            arguments += ["--answers", _Out(answers)]
         if outputs:
             arguments += ["--outputs", _Out(outputs)]
         return msgspec.json.decode(self._ask("evaluate", *arguments), type=Evaluation)

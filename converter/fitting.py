@@ -11,7 +11,7 @@ from converter import pack
 from converter.project import Project
 from converter.protocol import Description, Port
 from converter.source import Source
-from firmware_profiles import manifest
+from firmware_profiles import declared, manifest
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import InputSpec, Tensor
 
@@ -100,6 +100,10 @@ def _shape_problems(
 
 def _label_problems(project: Project, description: Description) -> Iterator[Problem]:
     table, output = project.file.model, description.outputs[0]
+    outputs = len(description.outputs)
+    yield from declared.output_problems(
+        project.file.output, table.task, table.labels, outputs, f"{project.path}: output"
+    )
     if table.task != "classification":
         return
     classes = output.shape[-1] if output.shape else 0

@@ -32,13 +32,13 @@ class Judge(NamedTuple):
     labels: Sequence[str]
     split: Halves | None
 
-    def chosen_on(self, outputs: Path, evaluation: Evaluation) -> Comparison:
+    def chosen_on(self, answers: Path, evaluation: Evaluation) -> Comparison:
         """How a candidate does on the items that the choice is made on."""
-        return self._compare(outputs, evaluation, self.split.choosing if self.split else self._all())
+        return self._compare(answers, evaluation, self.split.choosing if self.split else self._all())
 
-    def confirmed_on(self, outputs: Path, evaluation: Evaluation) -> Comparison | None:
+    def confirmed_on(self, answers: Path, evaluation: Evaluation) -> Comparison | None:
         """How it does on the items that took no part in the choice; None where there are none."""
-        return self._compare(outputs, evaluation, self.split.confirming) if self.split else None
+        return self._compare(answers, evaluation, self.split.confirming) if self.split else None
 
     def yardstick(self) -> str:
         """What `drop_points` means, in words."""
@@ -50,40 +50,40 @@ class Judge(NamedTuple):
             return f"{self.metric.title}, lost against float in percentage points"
         if len(self.reference.predicted):
             return "share of items with another class than float, in percent (the data has no labels)"
+        if self.metric.loss == "points":
+            return f"{self.metric.title}, lost in points, where float is right (the data has no labels)"
         return "mean absolute difference from float, in percent of float's range (the data has no labels)"
 
     def _all(self) -> Array:
         return np.arange(len(self.reference.targets))
 
-    def _compare(self, outputs: Path, evaluation: Evaluation, items: Array) -> Comparison:
-        candidate = _answers(outputs, evaluation)._replace(targets=self.reference.targets)
+    def _compare(self, answers: Path, evaluation: Evaluation, items: Array) -> Comparison:
+        candidate = _answers(answers, evaluation)._replace(targets=self.reference.targets)
         return compare.compare(
             self.metric, self.reference.at(items), candidate.at(items), self.labels, labelled=self.labelled
         )
 
 
 def judge(
-    task: Task, metric: Metric | None, labels: Sequence[str], seed: int, outputs: Path, evaluation: Evaluation
+    task: Task, metric: Metric | None, labels: Sequence[str], seed: int, answers: Path, evaluation: Evaluation
 ) -> Judge:
     """The judge of a conversion, from float's own answers.
 
     Args:
         metric: None for the task's own.
         seed: see `halves.split`.
-        outputs: what `edge-agent evaluate --outputs` wrote about float.
+        answers: what `edge-agent evaluate --answers` wrote about float.
     """
-    reference = _answers(outputs, evaluation)
-    labelled = bool(reference.targets.size)
+    reference = _answers(answers, evaluation)
+    labelled = bool(reference.targets.size) and (metric is not None or task in metrics.DEFAULT)
     if not labelled:
-        classes = task == "classification"
-        reference = reference._replace(targets=reference.predicted if classes else reference.outputs)
+        reference = reference._replace(targets=metrics.as_targets(task, reference))
     fitting = metrics.BY_NAME[metrics.DEFAULT[task]] if labelled else metrics.unlabelled(task, reference.outputs)
     return Judge(metric or fitting, reference, labelled, labels, halves.split(reference.targets, seed))
 
 
-def _answers(outputs: Path, evaluation: Evaluation) -> Answers:
+def _answers(told: Path, evaluation: Evaluation) -> Answers:
     """What was said about the evaluation data; targets of size 0 where there are none."""
-    with np.load(outputs) as arrays:
-        values = arrays["y0"].reshape(len(arrays["y0"]), -1).astype(np.float32)
+    with np.load(told) as arrays:
         targets = arrays["targets"] if "targets" in arrays else np.empty(0)
-    return Answers(np.asarray(evaluation.predicted, np.int64), values, targets)
+        return Answers(np.asarray(evaluation.predicted, np.int64), arrays["answers"], targets)

@@ -1,7 +1,8 @@
 """The metrics that a goal may name, as rows of data. Pure.
 
 Area under the curve: Hanley, J. A. and McNeil, B. J. (1982): "The meaning and use of the area under a
-receiver operating characteristic (ROC) curve", Radiology 143, 29–36 (the rank sum, ties count half).
+receiver operating characteristic (ROC) curve", Radiology 143, 29–36 (the rank sum, ties count half). Mean
+intersection over union: Everingham, M. et al. (2010): "The PASCAL visual object classes (VOC) challenge", section 4.3.
 """
 
 from __future__ import annotations
@@ -12,20 +13,28 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from converter import average_precision
 from firmware_profiles.words import Task
 
 Array = npt.NDArray[Any]
 Loss = Literal["points", "growth", "share", "relative"]
 _TOP = 5
+_VOID = 255
+"""Of a pixel that no label tells."""
+
+_SCORE = 1
+"""Column of a detection."""
 
 
 class Answers(NamedTuple):
     """What a model said about some items, and what is right.
 
     Attributes:
-        predicted: index of the best class, int [n]; empty for a regression.
-        outputs: of the model, float [n, values].
-        targets: class indices int [n], or values float [n, values].
+        predicted: index of the best class, int [n]; empty where the task is no classification.
+        outputs: what `edge-agent evaluate --answers` wrote, [n, …]: scores of the classes, values, detections
+            [n, objects, 6], classes of pixels [n, height, width], the score of an anomaly [n, 1], a vector.
+        targets: what is right: class indices int [n], values float [n, values], objects [n, objects, 5], classes
+            of pixels; 0 or 1 for an anomaly.
     """
 
     predicted: Array
@@ -42,7 +51,7 @@ class Metric(NamedTuple):
 
     Attributes:
         title: for people.
-        task: of the models that it suits; None for any.
+        tasks: of the models that it suits.
         value: of the answers.
         right: which items count as right, for metrics that are a share of items; else None.
         loss: how a drop is counted: "points" are hundredths of a metric of which more is better,
@@ -53,7 +62,7 @@ class Metric(NamedTuple):
 
     name: str
     title: str
-    task: Task | None
+    tasks: tuple[Task, ...]
     value: Callable[[Answers], float]
     right: Callable[[Answers], Array] | None
     loss: Loss
@@ -130,36 +139,66 @@ def _r2(answers: Answers) -> float:
     return 1 - float(np.sum((answers.outputs - answers.targets) ** 2)) / around_mean if around_mean else float("nan")
 
 
+def _map(answers: Answers) -> float:
+    """NaN without objects."""
+    return average_precision.mean(answers.outputs, answers.targets)
+
+
+def _miou(answers: Answers) -> float:
+    """Over the classes that appear, in the labels or the answers; `_VOID` pixels count for nothing."""
+    told = answers.targets != _VOID
+    found, right = answers.outputs[told].astype(np.int64), answers.targets[told].astype(np.int64)
+    common = np.bincount(right[found == right], minlength=_VOID + 1)
+    whole = np.bincount(found, minlength=_VOID + 1) + np.bincount(right, minlength=_VOID + 1) - common
+    return float(np.mean(common[whole > 0] / whole[whole > 0])) if whole.any() else float("nan")
+
+
 def _share(right: Callable[[Answers], Array]) -> Callable[[Answers], float]:
     return lambda answers: float(np.mean(right(answers)))
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("top1", "top-1 accuracy", "classification", _share(_top1), _top1, "points"),
-    Metric("top5", "top-5 accuracy", "classification", _share(_top5), _top5, "points"),
-    Metric("f1", "macro F1", "classification", _f1, None, "points"),
-    Metric("auc", "area under the ROC curve", None, _auc, None, "points"),
-    Metric("mae", "mean absolute error", "regression", _mae, None, "growth"),
-    Metric("rmse", "root mean square error", "regression", _rmse, None, "growth"),
-    Metric("r2", "coefficient of determination", "regression", _r2, None, "points"),
+    Metric("top1", "top-1 accuracy", ("classification",), _share(_top1), _top1, "points"),
+    Metric("top5", "top-5 accuracy", ("classification",), _share(_top5), _top5, "points"),
+    Metric("f1", "macro F1", ("classification",), _f1, None, "points"),
+    Metric("auc", "area under the ROC curve", ("classification", "regression", "anomaly"), _auc, None, "points"),
+    Metric("mae", "mean absolute error", ("regression",), _mae, None, "growth"),
+    Metric("rmse", "root mean square error", ("regression",), _rmse, None, "growth"),
+    Metric("r2", "coefficient of determination", ("regression",), _r2, None, "points"),
+    Metric("map", "mean average precision", ("detection",), _map, None, "points", resampled=False),
+    Metric("miou", "mean intersection over union", ("segmentation",), _miou, None, "points", resampled=False),
 )
 
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
-DEFAULT: dict[Task, str] = {"classification": "top1", "regression": "mae"}
+DEFAULT: dict[Task, str] = {
+    "classification": "top1",
+    "regression": "mae",
+    "detection": "map",
+    "segmentation": "miou",
+    "anomaly": "auc",
+}
+"""Others have none: without a metric of the user's own, they are compared with float alone."""
 
 
 def unlabelled(task: Task, outputs: Array) -> Metric:
     """What is left without labels: agreement with float, whose answers then are the targets.
 
     Args:
-        outputs: float's, [n, values].
+        outputs: float's, as in `Answers`.
     """
-    if task == "classification":
-        return BY_NAME["top1"]
+    if task in ("classification", "detection", "segmentation"):
+        return BY_NAME[DEFAULT[task]]
     span = float(outputs.max() - outputs.min())
 
     def difference(answers: Answers) -> float:
         apart = _mae(answers)
         return apart / span if span else float(apart > 0)
 
-    return Metric("none", "difference from float", "regression", difference, None, "share")
+    return Metric("none", "difference from float", (task,), difference, None, "share")
+
+
+def as_targets(task: Task, answers: Answers) -> Array:
+    """Float's own answers in the form of labels."""
+    if task == "classification":
+        return answers.predicted
+    return np.delete(answers.outputs, _SCORE, axis=2) if task == "detection" else answers.outputs

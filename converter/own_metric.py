@@ -1,8 +1,9 @@
 """A user's own metric, "module:function", called in a process of its own.
 
-The function takes the model's outputs, float32 [n, values], and the targets, class indices int64 [n] or
-values float32 [n, values]; it gives one number, of which more is better. The module lies beside the
-project file. `python -m converter.own_metric FOLDER MODULE:FUNCTION ARRAYS.npz` prints the number.
+The function takes the model's answers, float32 [n, values], and the targets, class indices int64 [n] or
+values float32 [n, values] (`metrics.Answers` tells what they are for other tasks); it gives one number, of
+which more is better. The module lies beside the project file. `python -m converter.own_metric FOLDER
+MODULE:FUNCTION ARRAYS.npz` prints the number.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def metric(spec: str, beside: Path, processes: Processes, folder: Path) -> Metri
         step = "run the function alone"
         raise told or GodwitError(Problem(spec, "a number", f"a process that {finished.ending(_LIMIT_S)}", step))
 
-    return Metric(spec, spec, None, value, None, "relative", resampled=False)
+    return Metric(spec, spec, (), value, None, "relative", resampled=False)
 
 
 def _call(beside: str, spec: str, arrays: str) -> float:

@@ -40,7 +40,7 @@ def model_entry(
         pre=pre,
         post=project.file.output,
         runtimes=[],
-        labels=labels if table.task == "classification" else [],
+        labels=labels if table.task == "classification" else table.labels,
     )
 
 

@@ -13,8 +13,8 @@ from converter import goal_metric, own_recipes
 from converter import source as sources
 from converter.own_recipes import RecipeTable
 from converter.source import SourceTable, is_code
+from firmware_profiles import declared, schema
 from firmware_profiles import profile as profiles
-from firmware_profiles import schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.manifest import InputSpec, OutputSpec
 from firmware_profiles.profile import Profile
@@ -64,8 +64,8 @@ class GoalTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     Attributes:
         max_drop_points: largest loss of accuracy against float, in percentage points.
-        metric: top1, top5, f1, auc, mae, rmse, r2, or the user's own "module:function" beside the
-            project file; empty for the task's own, top1 or mae.
+        metric: top1, top5, f1, auc, mae, rmse, r2, map, miou, or the user's own "module:function" beside
+            the project file; empty for the task's own.
     """
 
     max_drop_points: Annotated[float, Meta(ge=0, le=100)] = 1.0
@@ -140,6 +140,8 @@ def load(path: Path, targets: Sequence[str] = (), max_drop_points: float | None 
         raise InputError(*error.problems, *problems) from None
     problems += own_recipes.problems(file.recipe, str(path))
     problems += sources.problems(file.model.candidate, str(path))
+    problems += declared.input_problems(file.input, f"{path}: input")
+    problems += declared.output_problems(file.output, file.model.task, file.model.labels, None, f"{path}: output")
     problems += goal_metric.problems(file.goal.metric, file.model.task, f"{path}: goal.metric")
     if problems:
         raise InputError(*problems)

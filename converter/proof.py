@@ -96,10 +96,10 @@ class Prover:
         """The model's outputs for the pool, on one runtime."""
         assert built.draft is not None
         folder = self._shop.folder
-        inputs, answers = folder / "pool.npz", built.draft.bundle.with_suffix(".answers.npz")
+        inputs, outputs = folder / "pool.npz", built.draft.bundle.with_suffix(".outputs.npz")
         np.savez(inputs, x=self._pool)
-        self._shop.agent.evaluate(built.draft.bundle, row, data=inputs, outputs=answers)
-        with np.load(answers) as arrays:
+        self._shop.agent.evaluate(built.draft.bundle, row, data=inputs, outputs=outputs)
+        with np.load(outputs) as arrays:
             return [arrays[f"y{index}"] for index in range(len(arrays.files))]
 
     def _unrest(self, built: Built, row: Row, outputs: list[Array]) -> Array:

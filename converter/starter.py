@@ -6,8 +6,9 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -22,9 +23,9 @@ from converter.project import DataTable, ModelTable, Project, ProjectFile, Targe
 from converter.protocol import Description
 from converter.routes import Routes
 from converter.source import Source
-from firmware_profiles import atomic
+from firmware_profiles import atomic, declared
 from firmware_profiles.errors import InputError, Problem
-from firmware_profiles.manifest import InputSpec
+from firmware_profiles.manifest import DetectionSpec, InputSpec, OutputSpec
 from firmware_profiles.profile import is_this_machine, load, names
 from firmware_profiles.words import Task
 
@@ -36,7 +37,7 @@ name = {name}
 version = "1.0.0"
 source = {source}
 task = {task}
-# labels = ["cat", "dog"]            # {classes} names, in the order of the model's output
+{labels}
 
 # [[model.candidate]]                # another model for the same task, which competes with it
 # name = "small"
@@ -48,8 +49,8 @@ kind = {kind}                      # pre-processing: value * scale, - mean, / st
 # mean = [0.485, 0.456, 0.406]
 # std = [0.229, 0.224, 0.225]
 
-[output]
-activation = "none"                  # "softmax" if the model gives logits
+[output]                             # more: docs/howto/input-output.md
+{post}
 
 [data]
 calibration = {data}      # better: some hundred items of the training data
@@ -66,6 +67,22 @@ inputs = "synthetic"                 # "evaluation" would put items of your data
 [targets]
 profiles = [{profiles}]  # more: godwit profiles
 """
+
+
+_POST: dict[Task, str] = {
+    "classification": 'activation = "none"                  # "softmax" if the model gives logits',
+    "regression": '# units = ["°C"]                     # of the values; scale and offset bring them there',
+    "detection": """threshold = 0.25
+
+[output.detection]
+decoder = "{decoder}"
+# unit = "share"                     # of the boxes, if they are shares of the model's input, or "pixel"
+# objectness = true                  # if rows of yolo have one""",
+    "segmentation": '# activation = "sigmoid"             # if a single plane holds logits',
+    "anomaly": "# threshold = 0.1                    # an anomaly is what scores more",
+    "embedding": "normalise = false",
+    "raw": "# the task raw publishes the output tensors as they are",
+}
 
 
 def write(model: Path, data: Path, output: Path) -> None:
@@ -98,13 +115,38 @@ def _guess(model: Path, data: Path, output: Path, description: Description) -> P
     image = channels in (1, 3) and _holds_images(data)
     colour: Literal["rgb", "gray"] = "gray" if channels == 1 else "rgb"
     spec = InputSpec("image", colour=colour, layout=layout) if image else InputSpec("tensor")
-    classes = description.outputs[0].shape[-1] if description.outputs[0].shape else 1
-    task: Task = "classification" if classes > 1 else "regression"
-    table = ModelTable(_name(model), "1.0.0", _relative(model, output), task)
+    task, post, labels = _guess_task(description, image=image)
+    table = ModelTable(_name(model), "1.0.0", _relative(model, output), task, labels=list(labels))
     here = [name for name in names() if is_this_machine(load(name))]
     places = _relative(data, output)
-    file = ProjectFile(table, spec, DataTable(places, places), TargetsTable([*here, "raspberry-pi-5"]))
+    file = ProjectFile(table, spec, DataTable(places, places), TargetsTable([*here, "raspberry-pi-5"]), post)
     return Project(output, file, [])
+
+
+class _Guess(NamedTuple):
+    """What a model is for."""
+
+    task: Task
+    post: OutputSpec = OutputSpec()
+    labels: Sequence[str] = ()
+
+
+def _guess_task(description: Description, *, image: bool) -> _Guess:
+    """By the shapes: four outputs of which one holds boxes, rows that begin with a box, a score for each pixel."""
+    given, wanted = [port.shape for port in description.outputs], description.inputs[0].shape
+    first = given[0]
+    if len(given) == len(declared.TFLITE_ORDER) and any(len(shape) == 3 and shape[-1] == 4 for shape in given):
+        return _Guess("detection", OutputSpec(detection=DetectionSpec("boxes_scores_classes")))
+    if len(given) > 1:
+        return _Guess("raw")
+    if first == wanted:
+        return _Guess("anomaly")
+    if image and len(first) == 3 and min(first[1:]) > 4:
+        labels = [str(index) for index in range(min(first[1:]) - 4)]
+        return _Guess("detection", OutputSpec(detection=DetectionSpec("yolo")), labels)
+    if image and len(first) == 4 and first[1:3] != [1, 1] and first[2:] != [1, 1]:
+        return _Guess("segmentation")
+    return _Guess("classification" if first and first[-1] > 1 else "regression")
 
 
 def _holds_images(data: Path) -> bool:
@@ -126,13 +168,20 @@ def _text(project: Project, description: Description, *, labelled: bool) -> str:
         name=json.dumps(file.model.name),
         source=json.dumps(file.model.source),
         task=json.dumps(file.model.task),
-        classes=outputs[-1] if outputs else 1,
+        labels=_labels(file.model, outputs[-1] if outputs else 1),
+        post=_POST[file.model.task].format(decoder=file.output.detection and file.output.detection.decoder),
         kind=json.dumps(file.input.kind),
         image=spec,
         data=json.dumps(file.data.evaluation),
         unlabelled="" if labelled else "; without labels, agreement with the float model is measured",
         profiles=", ".join(map(json.dumps, file.targets.profiles)),
     )
+
+
+def _labels(table: ModelTable, classes: int) -> str:
+    if table.labels:
+        return f"labels = {json.dumps(table.labels)}  # their names, in the order of the model's output"
+    return f'# labels = ["cat", "dog"]            # {classes} names, in the order of the model\'s output'
 
 
 def _name(model: Path) -> str:

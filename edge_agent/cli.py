@@ -68,8 +68,9 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--threads", type=_count, metavar="N", help="default: the manifest's")
     evaluate.add_argument("--runs", type=_whole, default=100, metavar="N", help="timed runs; 0 for none (default: 100)")
     evaluate.add_argument(
-        "--outputs", type=Path, metavar="X.npz", help="write the raw outputs y0, y1, … and the targets"
+        "--answers", type=Path, metavar="X.npz", help="write what a metric compares: answers, and the targets"
     )
+    evaluate.add_argument("--outputs", type=Path, metavar="X.npz", help="write the raw outputs y0, y1, …")
     _add_json(evaluate)
 
     compare = _add(commands, "compare", "measure the latency of two bundles in turn, here")

@@ -29,7 +29,9 @@ class Pipeline:
         self.in_use = in_use
         self.load_ms = load_ms
         self.nodes = runtime.nodes
-        self.preprocess = Preprocessor(model.pre, model.inputs[0])
+        # An anomaly's score needs the input in real numbers.
+        quantize = None if model.task == "anomaly" else runtime.quantize
+        self.preprocess = Preprocessor(model.pre, model.inputs[0], quantize)
         self.postprocess = Postprocessor(model)
         self.run = runtime.run
         self.primed = runtime.primed
@@ -44,7 +46,8 @@ class Pipeline:
         Raises:
             InputError: the input cannot be what the model takes.
         """
-        return self.postprocess(self.outputs(raw)[0])
+        tensor = self.preprocess(raw)
+        return self.postprocess(self.run([tensor]), tensor, raw.shape)
 
 
 def open_pipeline(

@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 from edge_agent.channel import Answer
 from edge_agent.publish_config import Publish
-from firmware_profiles.wire import Classification, Regression, Result, Summary
+from firmware_profiles.wire import (
+    Anomaly,
+    Classification,
+    Detections,
+    Embedding,
+    Regression,
+    Result,
+    Segmentation,
+    Summary,
+)
 
 
 class Decision(NamedTuple):
@@ -68,22 +77,36 @@ class Publisher:
 
 
 def _label(result: Result) -> str:
-    """What an answer is counted under."""
+    """What an answer is counted under: its best class, the labels of its objects, or its task."""
     if isinstance(result, Classification):
-        return result.top[0].label if result.top else ""
-    return result.__struct_config__.tag  # type: ignore[return-value]  # ours are words
+        return result.top[0].label if result.top else "none"
+    if isinstance(result, Detections):
+        return ", ".join(sorted(found.label for found in result.objects)) or "none"
+    if isinstance(result, Segmentation):
+        return result.classes[0].label if result.classes else "none"
+    if isinstance(result, Anomaly) and result.is_anomaly is not None:
+        return "anomaly" if result.is_anomaly else "normal"
+    return str(result.__struct_config__.tag)
 
 
 def _level(result: Result) -> float | None:
     """What is compared with a threshold; None where there is nothing to compare."""
     if isinstance(result, Classification):
         return result.top[0].score if result.top else 0.0
-    return result.values[0]
+    if isinstance(result, Detections):
+        return max((found.score for found in result.objects), default=0.0)
+    if isinstance(result, Anomaly):
+        return result.score
+    if isinstance(result, Segmentation):
+        return result.classes[0].share if result.classes else 0.0
+    return result.values[0] if isinstance(result, Regression) else None
 
 
 def _state(result: Result) -> object:
     """What is compared with the answer before."""
-    return result.values if isinstance(result, Regression) else _label(result)
+    if isinstance(result, Regression):
+        return result.values
+    return result.vector if isinstance(result, Embedding) else _label(result)
 
 
 def _near(values: list[float], others: list[float], by: float) -> bool:

@@ -45,10 +45,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         metric: top1 is the share of right classes; mae the mean absolute error; "none" means that
-            the data has no labels.
-        value: of that metric; None without labels.
+            the data has no labels, or that the converter judges this task.
+        value: of that metric; None where it is "none".
         predicted: per item, the best class of a classification (indices).
-        values: per item, the flattened output of a regression.
+        values: per item, the values of a regression, or the score of an anomaly.
         load_ms: from the model file to a runtime that is ready.
         peak_rss_bytes: of the evaluating process, after the latency runs.
         left_nodes: operators that the delegate left to the runtime's own kernels, each named once.

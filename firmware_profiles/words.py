@@ -14,7 +14,9 @@ Precision = Literal["float32", "float16", "int8", "int16", "int4"]
 """int16: 16-bit activations over 8-bit weights; int4: weights of 4 bits."""
 
 ModelFormat = Literal["tflite", "onnx", "null"]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "detection", "segmentation", "anomaly", "embedding", "raw"]
+"""anomaly: how far the output lies from the input; embedding: a vector that means by its neighbours; raw: as it is."""
+
 Architecture = Literal["x86_64", "aarch64", "armv7l"]
 
 # \Z and not $, which would let a line break follow.

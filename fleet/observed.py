@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from firmware_profiles import wire
+from firmware_profiles import summary, wire
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ def _message(message: wire.Message) -> str:
     match message:
         case wire.Prediction():
             what = f"{message.model} {message.input.source}/{message.input.position}"
-            return f"{what}  {_result(message.result)}  ({message.latency_ms:.2f} ms)"
+            return f"{what}  {summary.one_line(message.result, classes=1)}  ({message.latency_ms:.2f} ms)"
         case wire.Event():
             return f"{message.severity} {message.name}: {message.text}"
         case wire.Telemetry():
@@ -100,12 +100,3 @@ def _message(message: wire.Message) -> str:
         case wire.Info():
             runtimes = ", ".join(f"{name} on {use.runtime}/{use.delegate}" for name, use in message.models.items())
             return f"{message.deployment} {message.version} for {message.profile}: {runtimes}"
-
-
-def _result(result: wire.Result) -> str:
-    match result:
-        case wire.Classification():
-            return ", ".join(f"{best.label or best.index} {best.score:.2f}" for best in result.top[:1]) or "no class"
-        case wire.Regression():
-            shown = ", ".join(f"{value:.4g}" for value in result.values[:4])
-            return shown + (", …" if len(result.values) > 4 else "")

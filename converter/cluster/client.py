@@ -23,6 +23,9 @@ from converter.recipes import SourceFormat
 from firmware_profiles.errors import Problem, UnavailableError
 
 CONNECT_S = 5.0
+_WRITES = ("--answers", "--outputs")
+"""Options that name a file which the command writes."""
+
 _There = Callable[[Path], object]
 _Answer = TypeVar("_Answer")
 
@@ -49,7 +52,7 @@ class Cluster:
     def run(self, command: str, arguments: Sequence[object]) -> Finished:
         """See `Host.run`."""
         named = list(zip(("", *map(str, arguments)), arguments, strict=False))
-        written = next((Path(str(each)) for option, each in named if option == "--outputs"), None)
+        written = next((Path(str(each)) for option, each in named if option in _WRITES), None)
 
         def sent(there: _There) -> Sequence[object]:
             return command, [_shipped(option, each, there) for option, each in named]
@@ -107,7 +110,7 @@ class Cluster:
 
 
 def _shipped(option: str, argument: object, there: _There) -> object:
-    if option == "--outputs":
+    if option in _WRITES:
         return Written(Path(str(argument)).suffix)
     return there(argument) if isinstance(argument, Path) else str(argument)
 

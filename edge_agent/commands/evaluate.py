@@ -21,7 +21,7 @@ from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import BundleError, InputError, Problem, RefusedError, did_you_mean
 from firmware_profiles.evaluation import Evaluation, Latency
 from firmware_profiles.manifest import Model, RuntimeClaim
-from firmware_profiles.wire import Classification, Regression
+from firmware_profiles.words import Task
 
 _PROGRESS_S = 2.0
 
@@ -34,14 +34,14 @@ def main(arguments: argparse.Namespace) -> int:
         threads = arguments.threads or deployment.manifest.threads
         claim = claim_of(model, arguments.runtime, arguments.delegate)
         pipeline = open_pipeline(deployment, model, claim, threads)
-        answers = _answer(pipeline, labelled, keep_outputs=arguments.outputs is not None)
+        answers = _answer(pipeline, labelled, arguments)
         (latency,) = timing.interleaved([pipeline], arguments.runs)
         evaluation = _evaluation(deployment, pipeline, claim, threads, answers, latency)
     if arguments.outputs:
-        arrays = {f"y{i}": stacked for i, stacked in enumerate(answers.outputs)}
-        if answers.targets is not None:
-            arrays["targets"] = answers.targets
-        write_npz(arguments.outputs, arrays)
+        write_npz(arguments.outputs, {f"y{i}": stacked for i, stacked in enumerate(answers.outputs)})
+    if arguments.answers and answers.judged:
+        targets = {} if answers.targets is None else {"targets": answers.targets}
+        write_npz(arguments.answers, {"answers": np.stack(answers.judged), **targets})
     print(msgspec.json.encode(evaluation).decode() if arguments.json else _for_people(evaluation))
     return 0
 
@@ -70,41 +70,40 @@ Metric = Literal["top1", "mae", "none"]
 
 
 class _Answers(NamedTuple):
-    predicted: list[int]
-    values: list[list[float]]
+    """What the model said.
+
+    Attributes:
+        judged: per item, what a metric compares with its label.
+        outputs: the raw outputs [n, …] of each tensor, if they are to be written.
+    """
+
+    judged: list[Array]
     outputs: list[Array]
     targets: Array | None
-    items: int
 
 
-def _answer(pipeline: Pipeline, labelled: Labelled | None, *, keep_outputs: bool) -> _Answers:
+def _answer(pipeline: Pipeline, labelled: Labelled | None, arguments: argparse.Namespace) -> _Answers:
     if labelled is None:
-        return _Answers([], [], [], None, 0)
-    predicted: list[int] = []
-    values: list[list[float]] = []
+        return _Answers([], [], None)
+    judged: list[Array] = []
     kept: list[list[Array]] = [[] for _ in pipeline.model.outputs]
     data = labelled.data
     told = time.monotonic()
     for index, raw in enumerate(data):
         try:
-            outputs = pipeline.outputs(raw)
-            result = pipeline.postprocess(outputs[0])
+            tensor = pipeline.preprocess(raw)
+            outputs = pipeline.run([tensor])
+            judged.append(pipeline.postprocess.answer(outputs, tensor, raw.shape))
         except InputError as error:
             where = f"{data.path}: item {data.names[index]}"
             raise InputError(*(problem._replace(where=where) for problem in error.problems)) from None
-        if isinstance(result, Classification):
-            predicted.append(result.top[0].index)
-        elif isinstance(result, Regression):
-            values.append(result.values)
-        if keep_outputs:
+        if arguments.outputs:
             for column, output in zip(kept, outputs, strict=True):
                 column.append(output)
         if time.monotonic() - told > _PROGRESS_S:
             told = time.monotonic()
             print(f"{index + 1} of {len(data)}", file=sys.stderr)
-    return _Answers(
-        predicted, values, [np.concatenate(column) for column in kept if column], labelled.targets, len(data)
-    )
+    return _Answers(judged, [np.concatenate(column) for column in kept if column], labelled.targets)
 
 
 def _evaluation(
@@ -115,17 +114,20 @@ def _evaluation(
     answers: _Answers,
     latency: Latency,
 ) -> Evaluation:
-    metric, value = score(answers.targets, answers.predicted, answers.values)
+    task = pipeline.model.task
+    predicted = [int(each.argmax()) for each in answers.judged] if task == "classification" else []
+    values = [each.tolist() for each in answers.judged] if task in ("regression", "anomaly") else []
+    metric, value = score(task, answers, predicted)
     return Evaluation(
         bundle_sha256=deployment.sha256,
         model=pipeline.model.name,
         runtime=pipeline.in_use,
         threads=threads,
-        items=answers.items,
+        items=len(answers.judged),
         metric=metric,
         value=value,
-        predicted=answers.predicted,
-        values=answers.values,
+        predicted=predicted,
+        values=values,
         latency=latency,
         load_ms=round(pipeline.load_ms, 2),
         peak_rss_bytes=machine.peak_rss_bytes(),
@@ -145,13 +147,13 @@ def _golden_difference(deployment: Deployment, pipeline: Pipeline, claim: Runtim
         return golden.check(pipeline, deployment, float("inf"))
 
 
-def score(targets: Array | None, predicted: list[int], values: list[list[float]]) -> tuple[Metric, float | None]:
-    """Share of right classes, or mean absolute error; ("none", None) without labels."""
-    if targets is None:
+def score(task: Task, answers: _Answers, predicted: list[int]) -> tuple[Metric, float | None]:
+    """Share of right classes, or mean absolute error; ("none", None) without labels and for any other task."""
+    if answers.targets is None or task not in ("classification", "regression"):
         return "none", None
-    if predicted:
-        return "top1", float(np.mean(np.asarray(predicted) == targets))
-    return "mae", float(np.mean(np.abs(np.asarray(values) - targets)))
+    if task == "classification":
+        return "top1", float(np.mean(np.asarray(predicted) == answers.targets))
+    return "mae", float(np.mean(np.abs(np.stack(answers.judged) - answers.targets)))
 
 
 def _for_people(evaluation: Evaluation) -> str:
@@ -164,7 +166,8 @@ def _for_people(evaluation: Evaluation) -> str:
     if evaluation.value is not None:
         lines.append(f"accuracy  {evaluation.metric} {evaluation.value:.4f} on {evaluation.items} items")
     elif evaluation.items:
-        lines.append(f"accuracy  unknown: the {evaluation.items} items have no labels")
+        why = "have no labels, or are judged by godwit convert alone"
+        lines.append(f"accuracy  unknown: the {evaluation.items} items {why}")
     latency = evaluation.latency
     if latency.runs:
         lines.append(f"latency   p50 {latency.p50_ms:.3f} ms, p95 {latency.p95_ms:.3f} ms ({latency.runs} runs)")

@@ -10,8 +10,9 @@ import msgspec
 from edge_agent.deployment import unpacked
 from edge_agent.flow.dataset import open_dataset
 from edge_agent.pipeline import choose, model_of
+from firmware_profiles import summary
 from firmware_profiles.errors import InputError
-from firmware_profiles.wire import Classification, Result
+from firmware_profiles.wire import Result
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -41,8 +42,4 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _for_people(answer: Answer) -> str:
-    if isinstance(answer.result, Classification):
-        text = ", ".join(f"{score.label} {score.score:.3f}" for score in answer.result.top)
-    else:
-        text = ", ".join(f"{value:g}" for value in answer.result.values)
-    return f"{answer.input}: {text}  ({answer.latency_ms:.2f} ms)"
+    return f"{answer.input}: {summary.one_line(answer.result)}  ({answer.latency_ms:.2f} ms)"

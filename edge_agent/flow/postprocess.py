@@ -1,48 +1,45 @@
-"""Declared post-processing: the model's output tensor becomes a result. The only place for it."""
+"""Declared post-processing: the model's output tensors become a result. The only place for it."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Sequence
 
+from edge_agent.flow.detection import DetectionHead
+from edge_agent.flow.heads import AnomalyHead, ClassHead, EmbeddingHead, Head, RawHead, ValuesHead
+from edge_agent.flow.segmentation import SegmentationHead
 from edge_agent.runtimes.base import Array
-from firmware_profiles.errors import InputError, Problem
+from firmware_profiles import declared
+from firmware_profiles.errors import BundleError
 from firmware_profiles.manifest import Model
-from firmware_profiles.wire import Classification, ClassScore, Regression, Result
+from firmware_profiles.wire import Result
+from firmware_profiles.words import Task
+
+_HEADS: dict[Task, Callable[[Model], Head]] = {
+    "classification": ClassHead,
+    "regression": ValuesHead,
+    "detection": DetectionHead,
+    "segmentation": SegmentationHead,
+    "anomaly": AnomalyHead,
+    "embedding": EmbeddingHead,
+    "raw": RawHead,
+}
 
 
 class Postprocessor:
-    """Turns the first output of one model into a result."""
+    """Turns the outputs of one model into results, or into what a metric compares with labels.
+
+    Attributes:
+        answer: as in `heads.Head`.
+    """
 
     def __init__(self, model: Model) -> None:
-        self._task = model.task
-        self._softmax = model.post.activation == "softmax"
-        self._labels = model.labels
-        self._top_k = model.post.top_k
+        """Raises BundleError where the declaration contradicts itself or the model."""
+        if problems := list(declared.output_problems(model.post, model.task, model.labels, len(model.outputs))):
+            raise BundleError(*problems)
+        head = _HEADS[model.task](model)
+        self._result = head.result
+        self.answer = head.answer
 
-    def __call__(self, output: Array) -> Result:
-        """The result in `output` [1, …].
-
-        Raises:
-            InputError: the model gave no finite answer for this input; JSON has no word for one.
-        """
-        flat = np.asarray(output, np.float32).reshape(-1)
-        if not np.isfinite(flat).all():
-            step = "look at the input, or at the model"
-            raise InputError(Problem("output", "finite numbers", "a NaN or an infinity", step))
-        if self._task == "regression":
-            return Regression([float(value) for value in flat])
-        return self._classification(softmax(flat) if self._softmax else flat)
-
-    def _classification(self, scores: Array) -> Classification:
-        best = np.argsort(-scores, kind="stable")[: self._top_k]
-        return Classification([ClassScore(int(i), self._label(int(i)), float(scores[i])) for i in best])
-
-    def _label(self, index: int) -> str:
-        return self._labels[index] if index < len(self._labels) else str(index)
-
-
-def softmax(logits: Array) -> Array:
-    """exp(x) / sum(exp(x)), shifted by the largest so that nothing overflows."""
-    shifted = np.exp(logits - logits.max())
-    probabilities: Array = shifted / shifted.sum()
-    return probabilities
+    def __call__(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Result:
+        """The result; arguments and errors as in `heads.Head`."""
+        return self._result(outputs, tensor, shape)

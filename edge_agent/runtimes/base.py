@@ -38,12 +38,16 @@ class Runtime(Protocol):
     version: str
     nodes: Nodes
 
+    def quantize(self, real: Array) -> Array:
+        """What becomes of the first input: the model's own integers, or what came in where it takes floats."""
+        ...
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """One inference.
 
         Args:
             inputs: float32 tensors with their batch dimension, in the model's order; quantized here
-                where the model's inputs are integers.
+                where the model's inputs are integers, unless they have that type already.
 
         Returns:
             Output tensors with their batch dimension, float32 where the model's are quantized.

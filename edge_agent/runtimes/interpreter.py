@@ -21,6 +21,10 @@ class InterpreterRuntime:
         self._inputs = [(entry["index"], quantized.of_tensor(entry)) for entry in interpreter.get_input_details()]
         self._outputs = [(entry["index"], quantized.of_tensor(entry)) for entry in interpreter.get_output_details()]
 
+    def quantize(self, real: Array) -> Array:
+        """See `base.Runtime`."""
+        return self._inputs[0][1].quantize(real)
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `base.Runtime`."""
         self.primed(inputs)()

@@ -37,6 +37,10 @@ class NullRuntime:
     def __init__(self, shapes: Sequence[Sequence[int]]) -> None:
         self._outputs: list[Array] = [np.zeros(shape, np.float32) for shape in shapes]
 
+    def quantize(self, real: Array) -> Array:
+        """See `base.Runtime`."""
+        return real
+
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `base.Runtime`."""
         return list(self._outputs)

@@ -9,13 +9,20 @@ from typing import Any
 import numpy as np
 
 from edge_agent.runtimes.base import Array, Nodes, Runtime, package_version, unavailable
+from edge_agent.runtimes.quantized import Affine
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
-_DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_DTYPES: dict[str, type[np.generic]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+}
 _ERRORS_ONLY = 3
 
 
@@ -67,7 +74,12 @@ class OnnxRuntime:
         self.version = version
         self.nodes = Nodes(None, None)
         self._session = session
-        self._inputs = [(entry.name, _DTYPES.get(entry.type, np.float32)) for entry in session.get_inputs()]
+        types = {entry.name: np.dtype(_DTYPES.get(entry.type, np.float32)) for entry in session.get_inputs()}
+        self._inputs = [(name, Affine(0.0, 0, dtype)) for name, dtype in types.items()]
+
+    def quantize(self, real: Array) -> Array:
+        """See `base.Runtime`."""
+        return self._inputs[0][1].quantize(real)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `base.Runtime`."""
@@ -75,10 +87,7 @@ class OnnxRuntime:
 
     def primed(self, inputs: Sequence[Array]) -> Callable[[], list[Array]]:
         """See `base.Runtime`."""
-        feeds = {
-            name: np.ascontiguousarray(tensor, dtype=dtype)
-            for (name, dtype), tensor in zip(self._inputs, inputs, strict=True)
-        }
+        feeds = {name: affine.quantize(tensor) for (name, affine), tensor in zip(self._inputs, inputs, strict=True)}
 
         def inference() -> list[Array]:
             outputs: list[Array] = self._session.run(None, feeds)

@@ -21,11 +21,11 @@ class Affine(NamedTuple):
     dtype: np.dtype[Any]
 
     def quantize(self, real: Array) -> Array:
-        """`real` as the tensor's type, rounded to nearest and clipped to its range."""
-        if self.scale == 0:
+        """`real` as the tensor's type, rounded to nearest and clipped to its range; as it is where it has that type."""
+        if self.dtype.kind not in "iu" or real.dtype == self.dtype:
             return np.ascontiguousarray(real, dtype=self.dtype)
         bounds = np.iinfo(self.dtype)
-        steps = np.rint(real / np.float32(self.scale)) + self.zero_point
+        steps = np.rint(real / np.float32(self.scale) if self.scale else real) + self.zero_point
         clipped: Array = np.clip(steps, bounds.min, bounds.max).astype(self.dtype)
         return clipped
 

@@ -112,8 +112,11 @@ def _with_onnx_recipes_only(folder: Path) -> str:
 def _toml(document: dict[str, dict[str, Any]]) -> str:
     lines = []
     for table, keys in document.items():
-        lines.append(f"[{table}]")
-        lines += [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in keys.items()]
+        below = {f"{table}.{key}": value for key, value in keys.items() if isinstance(value, dict)}
+        plain = {key: value for key, value in keys.items() if not isinstance(value, dict)}
+        for name, values in {table: plain, **below}.items():
+            lines.append(f"[{name}]")
+            lines += [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in values.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -64,9 +64,10 @@ def test_a_metric_of_ones_own(tmp_path: Path, godwit: Godwit) -> None:
         ("other:right", "found ModuleNotFoundError", 2),
         ("mine:crash", "a process that died of SIGABRT", 1),
         ("auc", "expected two classes, for the metric auc, found 3 classes", 2),
-        ("mae", "expected a metric of a classification: top1, top5, f1, auc", 2),
+        ("mae", "expected a metric of the task classification: top1, top5, f1, auc", 2),
         ("top3", "did you mean 'top5'?", 2),
-        ("mAP", "which is for detection, a task that is not there yet", 2),
+        ("mAP", "found 'mAP'; known: auc, f1, top1, top5", 2),
+        ("map", "found 'map'; choose one of them, or correct model.task", 2),
     ],
 )
 def test_a_metric_that_cannot_be(tmp_path: Path, godwit: Godwit, metric: str, told: str, exit_code: int) -> None:

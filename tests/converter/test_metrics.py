@@ -12,6 +12,16 @@ from sklearn import metrics as theirs
 
 from converter.metrics import BY_NAME, Answers
 
+PYCOCOTOOLS = {
+    0: 0.21734236682777588,
+    1: 0.32623181328044465,
+    2: 0.24683655288605785,
+    3: 0.3636018971429571,
+    4: 0.23853854616230852,
+    5: 0.36497802721448613,
+}
+"""What pycocotools 2.0.11 says of `detections(seed)`: the first of its twelve figures."""
+
 
 def answers(classes: int, items: int = 200, seed: int = 0) -> Answers:
     random = np.random.default_rng(seed)
@@ -62,3 +72,48 @@ def test_one_class_alone_has_no_curve_and_constant_targets_no_r2() -> None:
     one = answers(2)._replace(targets=np.zeros(200, int))
     assert np.isnan(BY_NAME["auc"].value(one))
     assert np.isnan(BY_NAME["r2"].value(values()._replace(targets=np.ones((50, 1)))))
+
+
+def detections(seed: int, images: int = 12, most: int = 6) -> Answers:
+    """Objects of three classes, most of them found, some by another name, and some that are not there."""
+    random = np.random.default_rng(seed)
+    objects, found = np.full((images, most, 5), -1.0, np.float32), np.full((images, 2 * most, 6), -1.0, np.float32)
+    for image in range(images):
+        for row in range(random.integers(0, most + 1)):
+            left, top, wide, high = *random.integers(0, 60, 2), *random.integers(9, 40, 2)
+            objects[image, row] = random.integers(0, 3), left, top, left + wide, top + high
+            label = objects[image, row, 0] if random.random() < 0.85 else random.integers(0, 3)
+            edges = objects[image, row, 1:] + random.integers(-2, 3, 4)
+            if random.random() < 0.85:
+                found[image, row] = label, round(random.random(), 2), *edges
+        for row in range(most, most + random.integers(0, 4)):
+            left, top, wide, high = *random.integers(0, 60, 2), *random.integers(9, 40, 2)
+            found[image, row] = random.integers(0, 3), round(random.random(), 2), left, top, left + wide, top + high
+    return Answers(np.empty(0, int), found, objects)
+
+
+@pytest.mark.parametrize(("seed", "expected"), PYCOCOTOOLS.items())
+def test_mean_average_precision_is_pycocotools(seed: int, expected: float) -> None:
+    assert BY_NAME["map"].value(detections(seed)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_mean_average_precision_of_what_is_right_of_nothing_and_of_no_objects() -> None:
+    perfect = detections(0)
+    right = np.insert(perfect.targets, 1, 0.5, axis=2)
+    assert BY_NAME["map"].value(perfect._replace(outputs=right)) == 1
+    assert BY_NAME["map"].value(perfect._replace(outputs=np.full((12, 1, 6), -1.0))) == 0
+    assert np.isnan(BY_NAME["map"].value(perfect._replace(targets=np.full((12, 1, 5), -1.0))))
+
+
+def test_mean_intersection_over_union_is_scikit_learns() -> None:
+    random = np.random.default_rng(4)
+    targets = random.integers(0, 4, (10, 6, 7)).astype(np.uint8)
+    outputs = np.where(random.random(targets.shape) < 0.7, targets, random.integers(0, 5, targets.shape)).astype(
+        np.uint8
+    )
+    expected = theirs.jaccard_score(targets.ravel(), outputs.ravel(), average="macro")
+    assert BY_NAME["miou"].value(Answers(np.empty(0, int), outputs, targets)) == pytest.approx(expected)
+    without = targets.copy()
+    without[outputs == 4] = 255  # of a pixel without a label, no answer is wrong
+    expected = theirs.jaccard_score(without[outputs != 4], outputs[outputs != 4], average="macro")
+    assert BY_NAME["miou"].value(Answers(np.empty(0, int), outputs, without)) == pytest.approx(expected)

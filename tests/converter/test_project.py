@@ -46,7 +46,7 @@ def test_all_problems_are_told_at_once_with_near_matches(tmp_path: Path) -> None
     told = problems(path)
     for part in (
         "model.sorce: expected a known key, found an unknown one; did you mean 'source'?",
-        "model.task: expected one of classification, regression, found 'clasification'; did you mean 'classification'?",
+        "anomaly, embedding, raw, found 'clasification'; did you mean 'classification'?",
         "model.name: expected text, found nothing",
         "input.colour: expected one of rgb, bgr, gray",
         "model.source: expected a path relative to the project file, found 'absent.onnx', which does not exist",
@@ -73,3 +73,29 @@ def test_a_profile_of_the_users_own_is_found_beside_the_project(tmp_path: Path) 
     (tmp_path / "my.toml").write_text(text)
     loaded = project.load(tiny_project(tmp_path, targets={"profiles": ["my.toml"]}))
     assert [profile.name for profile in loaded.profiles] == ["my-box"]
+
+
+def test_declarations_that_contradict_themselves_are_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    path = tiny_project(
+        tmp_path,
+        model={"task": "detection"},
+        input={"kind": "audio", "crop": [0.5, 0.0, 0.6, 1.0], "statistics": ["mean"], "standardise": True},
+        output={"detection": {"decoder": "yolo"}},
+    )
+    told = problems(path)
+    for part in (
+        'input.audio: expected a table [input.audio] where kind is "audio", and only there, found kind = "audio" with',
+        "input.crop: expected left, top, width, height inside the image, as shares of it, found [0.5, 0.0, 0.6, 1.0]",
+        'input.kind: expected "image", for crop and fit, found "audio"',
+        'input.statistics: expected kind = "tensor", found "audio"',
+        "input.statistics: expected statistics or standardise, found both",
+        "output.detection: expected labels in [model], for the decoder yolo, found none",
+    ):
+        assert sum(part in line for line in told) == 1, (part, told)
+
+
+def test_sound_that_cannot_be_declared(tmp_path: Path) -> None:
+    audio = {"features": "mfcc", "sample_rate": 8000, "high_hz": 5000, "coefficients": 50, "window_ms": 0.1}
+    told = problems(tiny_project(tmp_path, input={"kind": "audio", "audio": audio}))
+    for part in ("at most half of sample_rate (4000)", "at most bands (40), found 50", "at least two samples"):
+        assert sum(part in line for line in told) == 1, (part, told)

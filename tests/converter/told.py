@@ -1,4 +1,4 @@
-"""What `edge-agent evaluate --outputs` would have told about a candidate."""
+"""What `edge-agent evaluate --answers` would have told about a candidate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Told:
 
     def __init__(self, path: Path, outputs: Any, targets: Any = None, *, classes: bool = True) -> None:
         outputs = np.asarray(outputs, np.float32)
-        np.savez(path, y0=outputs, **({} if targets is None else {"targets": np.asarray(targets)}))
+        np.savez(path, answers=outputs, **({} if targets is None else {"targets": np.asarray(targets)}))
         predicted = outputs.argmax(axis=1).tolist() if classes else []
         self.outputs = path
         self.evaluation = Evaluation(items=len(outputs), predicted=predicted, **NO_EVALUATION)

@@ -218,9 +218,11 @@ def test_compare_wants_a_runtime_and_a_delegate(bundle: Path) -> None:
     assert "RUNTIME/DELEGATE" in done.stderr
 
 
-def test_the_targets_lie_beside_the_outputs(bundle: Path, data: Path, tmp_path: Path) -> None:
-    agent("evaluate", bundle, "--data", data, "--runs", "0", "--outputs", tmp_path / "o.npz", check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "o.npz")["targets"], np.load(data)["y"])
+def test_the_targets_lie_beside_the_answers(bundle: Path, data: Path, tmp_path: Path) -> None:
+    written = tmp_path / "a.npz"
+    agent("evaluate", bundle, "--data", data, "--runs", "0", "--answers", written, check=True)
+    np.testing.assert_array_equal(np.load(written)["targets"], np.load(data)["y"])
+    assert np.load(written)["answers"].shape == (10, 3)
 
 
 def test_a_disk_that_refuses_the_outputs_is_one_line(bundle: Path, data: Path, tmp_path: Path) -> None:

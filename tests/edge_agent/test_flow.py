@@ -25,6 +25,11 @@ def preprocessed(raw: Any, shape: tuple[int, ...], **spec: Any) -> Any:
     return Preprocessor(InputSpec(**spec), Tensor("x", [1, *shape], "float32"))(raw)
 
 
+def post(output: Any, **changes: Any) -> Any:
+    """The result of one output tensor of the small model."""
+    return Postprocessor(model(**changes))([np.array([output], np.float32)], np.zeros((1, 6, 6, 1)), (6, 6))
+
+
 def test_scale_mean_and_std_apply_in_that_order_per_channel() -> None:
     mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
     tensor = preprocessed(RGB, (4, 5, 3), kind="image", height=4, width=5, scale=1 / 255, mean=mean, std=std)
@@ -79,7 +84,7 @@ def test_tensors_keep_their_shape_and_are_finite_numbers(raw: Any) -> None:
 
 
 def test_classification_is_the_best_classes_first() -> None:
-    result = Postprocessor(model(post=OutputSpec("softmax", 2)))(np.array([[1.0, 3.0, 2.0]], np.float32))
+    result = post([1.0, 3.0, 2.0], post=OutputSpec("softmax", 2))
     assert isinstance(result, Classification)
     assert [score.label for score in result.top] == ["bee", "cat"]
     expected = np.exp([3.0, 2.0]) / np.exp([1.0, 2.0, 3.0]).sum()
@@ -87,19 +92,19 @@ def test_classification_is_the_best_classes_first() -> None:
 
 
 def test_softmax_does_not_overflow() -> None:
-    result = Postprocessor(model(post=OutputSpec("softmax", 1)))(np.array([[0.0, 1e4, 0.0]], np.float32))
+    result = post([0.0, 1e4, 0.0], post=OutputSpec("softmax", 1))
     assert isinstance(result, Classification)
     assert result.top[0].score == 1.0
 
 
 def test_regression_is_the_values_in_c_order() -> None:
-    result = Postprocessor(model(task="regression"))(np.arange(4, dtype=np.float32).reshape(1, 2, 2))
+    result = post([[0.0, 1.0], [2.0, 3.0]], task="regression")
     assert result == Regression([0.0, 1.0, 2.0, 3.0])
 
 
 def test_an_answer_that_is_not_finite_is_no_answer() -> None:
     with pytest.raises(InputError, match="NaN"):
-        Postprocessor(model())(np.array([[0.1, np.nan, 0.2]], np.float32))
+        post([0.1, np.nan, 0.2])
 
 
 def test_npz_items_and_labels(tmp_path: Path) -> None:

@@ -1,0 +1,221 @@
+"""From output tensors to results, for the tasks that need no geometry. `postprocess.py` chooses one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from edge_agent.runtimes.base import Array
+from firmware_profiles.errors import BundleError, InputError, Problem
+from firmware_profiles.manifest import Model
+from firmware_profiles.wire import (
+    Anomaly,
+    Classification,
+    ClassScore,
+    Embedding,
+    Raw,
+    RawTensor,
+    Regression,
+    Result,
+)
+
+MAX_VALUES = 16_384
+"""In one result: what is longer is no message for a broker."""
+
+_FEW = 64
+"""Up to so many numbers, Python's own lists are faster than numpy's calls."""
+
+
+class Head(Protocol):
+    """What a task makes of the outputs of one inference.
+
+    Both methods take the model's output tensors, the input tensor that they answer, and the shape of the raw input,
+    and raise InputError where the model gave no finite answer: JSON has no word for one.
+    """
+
+    def result(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Result:
+        """What is published."""
+        ...
+
+    def answer(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Array:
+        """What a metric compares with the label of the item; of one shape for all items."""
+        ...
+
+
+class ClassHead:
+    """Classification by the first output."""
+
+    def __init__(self, model: Model) -> None:
+        self._activation = model.post.activation
+        self._threshold = model.post.threshold
+        self._top_k = model.post.top_k
+        self._labels = model.labels
+
+    def result(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Classification:
+        """The best classes."""
+        top = best(self._scores(outputs), self._top_k)
+        least = -math.inf if self._threshold is None else self._threshold
+        return Classification([ClassScore(i, label(self._labels, i), score) for i, score in top if score >= least])
+
+    def answer(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Array:
+        """The output as it is [classes]: activation changes no order."""
+        return finite(outputs[0])
+
+    def _scores(self, outputs: Sequence[Array]) -> Array:
+        flat = finite(outputs[0])
+        if self._activation == "none":
+            return flat
+        return softmax(flat) if self._activation == "softmax" else sigmoid(flat)
+
+
+class ValuesHead:
+    """Regression by the first output."""
+
+    def __init__(self, model: Model) -> None:
+        post, size = model.post, math.prod(model.outputs[0].shape)
+        for name, given in (("scale", post.scale), ("offset", post.offset)):
+            if len(given) not in (0, 1, size):
+                raise _many(f"output.{name}", f"{size} numbers, one a value, or one for all", len(given))
+        for name, words in (("names", post.names), ("units", post.units)):
+            if len(words) not in (0, size):
+                raise _many(f"output.{name}", f"{size}, one a value", len(words))
+        self._scale = np.array(post.scale, np.float32) if post.scale else None
+        self._offset = np.array(post.offset, np.float32) if post.offset else None
+        self._names, self._units = post.names, post.units
+
+    def result(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Regression:
+        """All values."""
+        return Regression(bounded(self.answer(outputs, tensor, shape)), self._names, self._units)
+
+    def answer(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Array:
+        """The scaled values [values]."""
+        values = finite(outputs[0])
+        if self._scale is not None:
+            values = values * self._scale
+        return values if self._offset is None else values + self._offset
+
+
+class AnomalyHead:
+    """How far the first output lies from the input tensor."""
+
+    def __init__(self, model: Model) -> None:
+        size, expected = math.prod(model.outputs[0].shape), math.prod(model.inputs[0].shape)
+        if size != expected:
+            raise _many("output", f"as many values as the input has ({expected}), for the task anomaly", size)
+        self._squared = model.post.error == "mse"
+        self._threshold = model.post.threshold
+
+    def result(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Anomaly:
+        """The score and what the threshold says."""
+        score = float(self.answer(outputs, tensor, shape)[0])
+        return Anomaly(score, None if self._threshold is None else score > self._threshold)
+
+    def answer(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Array:
+        """The score [1]."""
+        apart = finite(outputs[0]) - tensor.reshape(-1)
+        error = np.dot(apart, apart) if self._squared else np.abs(apart).sum()
+        return finite(np.asarray(error / apart.size, np.float32))
+
+
+class EmbeddingHead:
+    """The first output as a vector."""
+
+    def __init__(self, model: Model) -> None:
+        self._normalise = model.post.normalise
+
+    def result(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Embedding:
+        """The vector."""
+        return Embedding(bounded(self.answer(outputs, tensor, shape)))
+
+    def answer(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Array:
+        """The vector [values]; one of zeros has no direction, and stays."""
+        vector = finite(outputs[0])
+        length = np.sqrt(np.dot(vector, vector)) if self._normalise else 0
+        return vector / length if length else vector
+
+
+class RawHead:
+    """Every output as it is."""
+
+    def __init__(self, model: Model) -> None:
+        self._names = [tensor.name for tensor in model.outputs]
+
+    def result(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Raw:
+        """All tensors."""
+        values = bounded(self.answer(outputs, tensor, shape))
+        tensors, start = [], 0
+        for name, output in zip(self._names, outputs, strict=True):
+            tensors.append(RawTensor(name, list(output.shape), values[start : start + output.size]))
+            start += output.size
+        return Raw(tensors)
+
+    def answer(self, outputs: Sequence[Array], tensor: Array, shape: tuple[int, ...]) -> Array:
+        """The values of all tensors, one after the other."""
+        return np.concatenate([finite(output) for output in outputs])
+
+
+def finite(output: Array) -> Array:
+    """The output as float32 [values].
+
+    Raises:
+        InputError: it holds a NaN or an infinity.
+    """
+    flat = np.asarray(output, np.float32).reshape(-1)
+    # One sum tells of all, since float64 cannot overflow by float32 values. Python adds a few numbers faster.
+    total = sum(flat.tolist()) if flat.size <= _FEW else flat.sum(dtype=np.float64)
+    if not math.isfinite(total):
+        step = "look at the input, or at the model"
+        raise InputError(Problem("output", "finite numbers", "a NaN or an infinity", step))
+    return flat
+
+
+def best(scores: Array, most: int) -> list[tuple[int, float]]:
+    """The `most` largest with their indices, largest first; of equal ones the first."""
+    if scores.size <= _FEW:
+        values = scores.tolist()
+        return [(i, values[i]) for i in sorted(range(len(values)), key=values.__getitem__, reverse=True)[:most]]
+    left, found = scores.copy(), []
+    for _ in range(min(most, len(left))):  # far faster than sorting all, where few are wanted
+        index = int(left.argmax())
+        found.append((index, float(scores[index])))
+        left[index] = -np.inf
+    return found
+
+
+def bounded(values: Array) -> list[float]:
+    """The values as numbers for a message.
+
+    Raises:
+        InputError: there are more than `MAX_VALUES`.
+    """
+    if values.size > MAX_VALUES:
+        step = "declare another task, or export the model with a smaller output"
+        raise InputError(Problem("output", f"at most {MAX_VALUES} values in a result", str(values.size), step))
+    numbers: list[float] = values.tolist()
+    return numbers
+
+
+def label(labels: Sequence[str], index: int) -> str:
+    """Name of a class; its number where it has none."""
+    return labels[index] if 0 <= index < len(labels) else str(index)
+
+
+def softmax(logits: Array) -> Array:
+    """exp(x) / sum(exp(x)), shifted by the largest so that nothing overflows."""
+    shifted = np.exp(logits - logits.max())
+    probabilities: Array = shifted / shifted.sum()
+    return probabilities
+
+
+def sigmoid(logits: Array) -> Array:
+    """1 / (1 + exp(-x)), by the half of it that cannot overflow."""
+    half = np.exp(-np.abs(logits))
+    probabilities: Array = np.where(logits >= 0, 1, half) / (1 + half)
+    return probabilities
+
+
+def _many(where: str, expected: str, found: int) -> BundleError:
+    return BundleError(Problem(where, expected, str(found), "correct it"))
