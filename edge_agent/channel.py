@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edge_agent.config import Source
+from edge_agent.source_config import SourceSettings
 from firmware_profiles.wire import Input, Result, RuntimeInUse, SkippedRuntime
 
 _LENGTH = struct.Struct("<I")
@@ -25,7 +25,7 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     """
 
     folder: str
-    sources: list[Source]
+    sources: list[SourceSettings]
     deadline_s: float
     skipped: list[SkippedRuntime]
     reached: dict[str, int]

@@ -16,11 +16,13 @@ path = "/srv/pictures"
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from edge_agent import source_config
+from edge_agent.source_config import SourceSettings
 from firmware_profiles import broker_url, schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
@@ -32,22 +34,6 @@ class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Where predictions go: `mqtt://[user:password@]host[:port]`."""
 
     url: str = DEFAULT_BROKER_URL
-
-
-class Source(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where inputs come from.
-
-    Attributes:
-        kind: "replay" answers every item of a data set once; "folder" answers every file that
-            appears in a folder.
-        path: absolute, or relative to the device root.
-        rate: at most so many inputs a second; 0 for no bound.
-    """
-
-    name: Name
-    kind: Literal["replay", "folder"]
-    path: str
-    rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
 
 class Spool(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -81,7 +67,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     device: Name
     broker: Broker = Broker()
-    source: list[Source] = []
+    source: list[SourceSettings] = []
     spool: Spool = Spool()
     telemetry: Telemetry = Telemetry()
     worker: Worker = Worker()
@@ -102,6 +88,8 @@ def load(path: Path) -> Config:
     names = [source.name for source in config.source]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(Problem(f"{path}: source", "distinct names", f"{name!r} twice", "rename one"))
+    for source in config.source:
+        problems += source_config.problems(source, str(path))
     if problems:
         raise InputError(*problems)
     return config
@@ -120,7 +108,7 @@ url = {quoted[1]}
 # Where inputs come from. One table a source:
 # [[source]]
 # name = "pictures"
-# kind = "folder"     # or "replay": every item of an .npz, .csv or folder of images, once
+# kind = "folder"     # or "replay", "serial", "camera", "command", "mqtt", "stdin"
 # path = "/srv/pictures"
 # rate = 5            # inputs a second; 0 for no bound
 """.encode()

@@ -8,6 +8,7 @@ import signal
 import time
 from typing import Literal
 
+from edge_agent import source_config
 from edge_agent.channel import (
     Forgotten,
     FromWorker,
@@ -20,7 +21,7 @@ from edge_agent.channel import (
     Start,
 )
 from edge_agent.child import Child
-from edge_agent.config import Config, Source
+from edge_agent.config import Config
 from edge_agent.deployment import Deployment
 from edge_agent.layout import Root
 from edge_agent.monitor.metrics import LatencyWindow
@@ -74,7 +75,7 @@ class Host:
     def start(self) -> None:
         """Start a worker where the sources were left."""
         self._timer = None
-        sources = [self._absolute(source) for source in self._config.source]
+        sources = [source_config.absolute(source, self._root.folder) for source in self._config.source]
         cursors = {source.name: self._outbox.spool.cursor(source.name) for source in sources}
         start = Start(
             folder=str(self._deployment.folder),
@@ -93,10 +94,6 @@ class Host:
         if self._child:
             self._child.stop()
             self._child = None
-
-    def _absolute(self, source: Source) -> Source:
-        path = str(self._root.folder / source.path)
-        return Source(name=source.name, kind=source.kind, path=path, rate=source.rate)
 
     def _message(self, message: FromWorker) -> None:
         if isinstance(message, Predicted):

@@ -17,12 +17,11 @@ from pathlib import Path
 
 from edge_agent import channel, clock
 from edge_agent.channel import Forgotten, Predicted, Ready, Refused, Rejected, SourceEnded, SourceFailed, Start
-from edge_agent.config import Source as SourceConfig
 from edge_agent.deployment import read_slot
-from edge_agent.flow.folder import FolderSource
-from edge_agent.flow.replay import ReplaySource
+from edge_agent.flow.opening import open_source
 from edge_agent.flow.source import Ended, Item, Source
 from edge_agent.pipeline import Pipeline, choose, model_of
+from edge_agent.source_config import SourceSettings
 from firmware_profiles.errors import GodwitError, InputError
 from firmware_profiles.wire import Input
 
@@ -35,13 +34,13 @@ _PR_SET_PDEATHSIG = 1
 class _Feed:
     """One source with its rate; opened when it is first due, and again after it failed."""
 
-    def __init__(self, config: SourceConfig, start: Start) -> None:
+    def __init__(self, config: SourceSettings, start: Start) -> None:
         self.name = config.name
         self._config = config
         self._start = start
         self._period_s = 1 / config.rate if config.rate else 0.0
         self._source: Source | None = None
-        self._failed = False
+        self._failed = self._idle = False
         self.due_s = time.monotonic()
 
     def poll(self, stream: socket.socket) -> Item | None:
@@ -57,23 +56,29 @@ class _Feed:
             self._source = self._source or self._open()
             item = self._source.poll()
         except InputError as error:
-            self.due_s = now_s + _RETRY_S
+            self.due_s, self._idle = now_s + _RETRY_S, False
             if not self._failed:
                 channel.send(stream, SourceFailed(self.name, str(error)))
             self._failed = True
             return None
-        self._failed = False
+        self._failed, self._idle = False, item is None
         if gone := self._source.gone():
             channel.send(stream, Forgotten(self.name, gone))
         # A late input does not push the later ones back, unless it is later than a whole period.
         self.due_s = now_s + _IDLE_POLL_S if item is None else max(self.due_s + self._period_s, now_s - self._period_s)
         return item
 
+    def fileno(self) -> int | None:
+        """What to wait for besides the time; None if there is no such thing, or if it waits for its rate."""
+        return self._source.fileno() if self._source and self._idle else None
+
+    def close(self) -> None:
+        """Release the source."""
+        if self._source:
+            self._source.close()
+
     def _open(self) -> Source:
-        path = Path(self._config.path)
-        if self._config.kind == "replay":
-            return ReplaySource(path, self._start.reached[self.name])
-        return FolderSource(path, self._start.taken[self.name])
+        return open_source(self._config, self._start.reached[self.name], self._start.taken[self.name], -1)
 
 
 def main() -> None:
@@ -109,11 +114,12 @@ def _serve(stream: socket.socket, pipeline: Pipeline, start: Start) -> None:
                 item = feed.poll(stream)
             except Ended:
                 feeds.remove(feed)
+                feed.close()
                 channel.send(stream, SourceEnded(feed.name))
                 continue
             if item is not None:
                 _answer(stream, pipeline, Input(feed.name, item.position), item, start.deadline_s)
-        _rest(stream, min((feed.due_s for feed in feeds), default=None))
+        _rest(stream, feeds)
 
 
 def _answer(stream: socket.socket, pipeline: Pipeline, which: Input, item: Item, deadline_s: float) -> None:
@@ -133,14 +139,19 @@ def _answer(stream: socket.socket, pipeline: Pipeline, which: Input, item: Item,
     channel.send(stream, Predicted(which, result, round(latency_ms, 3), clock.uptime_ms()))
 
 
-def _rest(stream: socket.socket, until_s: float | None) -> None:
-    """Wait until a source is due, or for ever; the supervisor's end of the channel ends it all."""
+def _rest(stream: socket.socket, feeds: list[_Feed]) -> None:
+    """Wait until a source is due or readable, or for ever; the supervisor's end of the channel ends it all."""
+    until_s = min((feed.due_s for feed in feeds), default=None)
     timeout_s = None if until_s is None else until_s - time.monotonic()
     if timeout_s is not None and timeout_s <= 0:
         return
-    readable, _, _ = select.select([stream], [], [], timeout_s)
-    if readable:
+    by_descriptor = {descriptor: feed for feed in feeds if (descriptor := feed.fileno()) is not None}
+    ours = stream.fileno()
+    readable, _, _ = select.select([ours, *by_descriptor], [], [], timeout_s)
+    if ours in readable:
         raise EOFError
+    for descriptor in readable:
+        by_descriptor[descriptor].due_s = time.monotonic()
 
 
 if __name__ == "__main__":

@@ -30,3 +30,9 @@ class ReplaySource:
     def gone(self) -> list[str]:
         """None ever: a data set does not change."""
         return []
+
+    def fileno(self) -> None:
+        """None: the next item is always there."""
+
+    def close(self) -> None:
+        """Nothing is held."""

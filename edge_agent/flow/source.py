@@ -12,7 +12,8 @@ class Item(NamedTuple):
     """One raw input, or why it cannot be read.
 
     Attributes:
-        position: where in the source; the same after any restart.
+        position: where in the source; the same after any restart where the source can be read again.
+            A live source, which cannot, numbers on.
     """
 
     position: int | str
@@ -31,10 +32,21 @@ class Source(Protocol):
 
         Raises:
             Ended: there will be none any more.
-            InputError: the source itself cannot be read.
+            InputError: the source itself cannot be read. Polled on, it tries again when that is due.
         """
         ...
 
     def gone(self) -> list[str]:
         """Named positions that vanished from the source since the last call."""
+        ...
+
+    def fileno(self) -> int | None:
+        """What becomes readable when a `poll` that gave None may give something; None: poll by time.
+
+        It may be another one after every `poll`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release files, ports and processes. Nothing else is called afterwards."""
         ...
