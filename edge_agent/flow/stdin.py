@@ -22,6 +22,8 @@ class _Descriptor:
         self._descriptor = descriptor
         self._last = last
         self._poll = select.poll()
+        if descriptor < 0:
+            raise _closed("none")
         self._poll.register(descriptor, select.POLLIN)
 
     def fileno(self) -> int | None:
@@ -33,8 +35,7 @@ class _Descriptor:
                 return b""
             received = os.read(self._descriptor, READ_BYTES)
         except OSError as error:
-            found = (error.strerror or str(error)).lower()
-            raise InputError(Problem("standard input", "an open one", found, "start the agent with one")) from None
+            raise _closed((error.strerror or str(error)).lower()) from None
         if not received:
             received, self._last = self._last, b""
         if not received:
@@ -43,6 +44,10 @@ class _Descriptor:
 
     def close(self) -> None:
         """It is not ours to close."""
+
+
+def _closed(found: str) -> InputError:
+    return InputError(Problem("standard input", "an open one", found, "start the agent with one"))
 
 
 def open_stdin(settings: Stdin, reached: int, descriptor: int) -> StreamSource:
