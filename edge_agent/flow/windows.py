@@ -83,7 +83,6 @@ class Windows:
     def gap(self) -> None:
         """See `Assembler`."""
         self._filled = self._skip = 0
-        self._last_time = None
 
     def _breaks(self, times: Array) -> list[int]:
         """Indices of the rows that do not follow the one before."""

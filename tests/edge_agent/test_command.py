@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -88,8 +89,14 @@ def test_what_is_no_program_is_told(word: str) -> None:
 
 
 def test_a_program_that_writes_much_to_stderr_does_not_stand_still() -> None:
+    """It is waited for by the descriptor alone: nobody polls by time."""
     with opened(python("sys.stderr.write('x' * 1_000_000)\nout.write(b'5\\n')", Csv(1))) as source:
-        assert contents(source, 1) == [[5]]
+        while (item := source.poll()) is None:
+            descriptor = source.fileno()
+            assert descriptor is not None
+            assert select.select([descriptor], [], [], 30)[0]
+    assert not isinstance(item.content, InputError)
+    assert item.content.tolist() == [5]
 
 
 def test_a_program_that_closes_its_output_and_stays_is_ended() -> None:
@@ -110,11 +117,16 @@ def test_closing_ends_the_whole_group() -> None:
     wait_until(lambda: not alive(int(pid)), "the program's own child ends")
 
 
-def test_the_group_dies_with_its_worker() -> None:
+@pytest.mark.parametrize(
+    "script",
+    ["sleep 1000 & echo $!; echo $$; wait", "trap '' HUP; echo $$; echo $$; exec sleep 1000"],
+    ids=["with a child of its own", "deaf to hang-ups"],
+)
+def test_the_group_dies_with_its_worker(script: str) -> None:
     """A process of its own opens the source and is killed: nobody is left to close anything."""
     code = (
         "from tests.edge_agent.test_command import *\n"
-        "with opened(shell('sleep 1000 & echo $!; echo $$; wait')) as source:\n"
+        f"with opened(shell({script!r})) as source:\n"
         "    print(*contents(source, 2), flush=True)\n"
         "    signal.pause()\n"
     )
