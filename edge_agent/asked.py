@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from edge_agent.channel import Payload, Replied
-from firmware_profiles.wire import Input
 
 
 class _Held(NamedTuple):
@@ -47,27 +46,23 @@ def unavailable(number: int, text: str) -> Replied:
 
 
 class Payloads:
-    """Messages for MQTT sources, numbered. A new worker gets again what the last one did not answer."""
+    """Messages for MQTT sources. A new worker gets again what the last one was not done with."""
 
-    def __init__(self, reached: Callable[[str], int]) -> None:
-        """Number on from what `reached` says of a source."""
-        self._reached = reached
-        self._last: dict[str, int] = {}
-        self._held: dict[Input, _Held] = {}
+    def __init__(self) -> None:
+        self._held: dict[int, _Held] = {}
+        self._last = 0
 
     def add(self, source: str, body: bytes, accept: Callable[[], None]) -> Payload:
-        """A new message; `accept` is called when it need not come again."""
-        position = self._last.get(source, self._reached(source)) + 1
-        self._last[source] = position
-        payload = Payload(source, position, body)
-        self._held[Input(source, position)] = _Held(payload, accept)
+        """A new message; `accept` is to be called when it need not come again."""
+        self._last += 1
+        payload = Payload(self._last, source, body)
+        self._held[self._last] = _Held(payload, accept)
         return payload
 
     def waiting(self) -> Iterator[Payload]:
-        """Everything that was not answered, in order."""
+        """Everything that the worker is not done with, in order."""
         return (held.payload for held in self._held.values())
 
-    def taken(self, which: Input) -> Callable[[], None] | None:
-        """What is to be called when the answer to `which` is safe; None where it was no message."""
-        held = self._held.pop(which, None)
-        return held.accept if held else None
+    def done(self, number: int) -> Callable[[], None]:
+        """What is to be called when everything that came of it is safe."""
+        return self._held.pop(number).accept

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from edge_agent.config import Source
+from edge_agent.source_config import SourceSettings
 from firmware_profiles.wire import Input, Result, RuntimeInUse, SkippedRuntime
 
 _LENGTH = struct.Struct("<I")
@@ -24,14 +24,16 @@ class Start(msgspec.Struct, frozen=True, tag=True):
         folder: of the slot.
         skipped: runtimes that may not be used any more.
         reached, taken: cursors by source, as in `link.spool.Cursor`.
+        stdin: descriptor of the agent's standard input; -1 where no source reads it.
     """
 
     folder: str
-    sources: list[Source]
+    sources: list[SourceSettings]
     deadline_s: float
     skipped: list[SkippedRuntime]
     reached: dict[str, int]
     taken: dict[str, list[str]]
+    stdin: int
 
 
 class Request(msgspec.Struct, frozen=True, tag=True):
@@ -54,8 +56,8 @@ class Request(msgspec.Struct, frozen=True, tag=True):
 class Payload(msgspec.Struct, frozen=True, tag=True):
     """Supervisor → worker: a message that came in for an MQTT source."""
 
+    number: int
     source: str
-    position: int
     body: bytes
 
 
@@ -115,9 +117,9 @@ class Rejected(msgspec.Struct, frozen=True, tag=True):
 
 
 class Absorbed(msgspec.Struct, frozen=True, tag=True):
-    """Worker → supervisor: a payload became part of a window that is not full yet."""
+    """Worker → supervisor: all that came of the payload of that number was said before."""
 
-    input: Input
+    number: int
 
 
 class Forgotten(msgspec.Struct, frozen=True, tag=True):

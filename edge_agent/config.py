@@ -16,12 +16,14 @@ path = "/srv/pictures"
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from edge_agent import source_config
 from edge_agent.publish_config import Publish
+from edge_agent.source_config import SourceSettings
 from firmware_profiles import broker_url, schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
@@ -33,24 +35,6 @@ class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Where predictions go: `mqtt://[user:password@]host[:port]`."""
 
     url: str = DEFAULT_BROKER_URL
-
-
-class Source(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where inputs come from.
-
-    Attributes:
-        kind: "replay" answers every item of a data set once; "folder" answers every file that
-            appears in a folder.
-        path: absolute, or relative to the device root.
-        rate: at most so many inputs a second; 0 for no bound.
-        models: which models its inputs go to; empty for all that no other model feeds.
-    """
-
-    name: Name
-    kind: Literal["replay", "folder"]
-    path: str
-    rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    models: list[Name] = []
 
 
 class Spool(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -86,7 +70,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     device: Name
     broker: Broker = Broker()
-    source: list[Source] = []
+    source: list[SourceSettings] = []
     spool: Spool = Spool()
     telemetry: Telemetry = Telemetry()
     worker: Worker = Worker()
@@ -107,6 +91,8 @@ def load(path: Path) -> Config:
         problems += error.problems
     problems += _twice(f"{path}: source", [source.name for source in config.source], "rename one")
     problems += _twice(f"{path}: publish", [row.model for row in config.publish], "keep one row a model")
+    for source in config.source:
+        problems += source_config.problems(source, str(path))
     if problems:
         raise InputError(*problems)
     return config
@@ -130,7 +116,7 @@ url = {quoted[1]}
 # Where inputs come from. One table a source:
 # [[source]]
 # name = "pictures"
-# kind = "folder"     # or "replay": every item of an .npz, .csv or folder of images, once
+# kind = "folder"     # or "replay", "serial", "camera", "command", "mqtt", "stdin"
 # path = "/srv/pictures"
 # rate = 5            # inputs a second; 0 for no bound
 """.encode()

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from edge_agent import source_config
 from edge_agent.asked import Payloads, Requests, unavailable
 from edge_agent.channel import (
     Absorbed,
@@ -28,14 +29,15 @@ from edge_agent.channel import (
     Start,
 )
 from edge_agent.child import Child
-from edge_agent.config import Config, Source
+from edge_agent.config import Config
 from edge_agent.deployment import Deployment
 from edge_agent.layout import Root
 from edge_agent.monitor import machine
 from edge_agent.monitor.metrics import LatencyWindow
 from edge_agent.outbox import Outbox
 from edge_agent.restarts import Restarts
-from firmware_profiles.wire import Input, RuntimeInUse, SkippedRuntime
+from edge_agent.source_config import Stdin
+from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
 
 _RETRY_ALL_S = 60.0
 
@@ -61,7 +63,7 @@ class Host:
         self.sources = {source.name: "running" for source in config.source}
         self.on_ready = asyncio.Event()
         self.requests = Requests()
-        self._payloads = Payloads(lambda source: outbox.spool.cursor(source).reached)
+        self._payloads = Payloads()
         self._root = root
         self._config = config
         self._deployment = deployment
@@ -82,7 +84,7 @@ class Host:
     def start(self) -> None:
         """Start a worker where the sources were left."""
         self._timer = None
-        sources = [self._absolute(source) for source in self._config.source]
+        sources = [source_config.absolute(source, self._root.folder) for source in self._config.source]
         cursors = {source.name: self._outbox.spool.cursor(source.name) for source in sources}
         start = Start(
             folder=str(self._deployment.folder),
@@ -91,6 +93,7 @@ class Host:
             skipped=self._skipped,
             reached={name: cursor.reached for name, cursor in cursors.items()},
             taken={name: cursor.taken for name, cursor in cursors.items()},
+            stdin=0 if any(isinstance(source, Stdin) for source in sources) else -1,
         )
         self._child = Child(start, self._message, self._exited)
 
@@ -141,9 +144,6 @@ class Host:
             self._killed_for = f"more than {limit_mb:g} MB of memory"
             self._child.kill()
 
-    def _absolute(self, source: Source) -> Source:
-        return msgspec.structs.replace(source, path=str(self._root.folder / source.path))
-
     def _message(self, message: FromWorker) -> None:
         if isinstance(message, Predicted):
             self._predicted(message)
@@ -151,9 +151,8 @@ class Host:
             self.requests.answered(message)
         elif isinstance(message, Rejected):
             self._outbox.event("input_rejected", "warning", message.text, message.input)
-            self._accept(message.input)
         elif isinstance(message, Absorbed):
-            self._accept(message.input)
+            self._outbox.after_commit(self._payloads.done(message.number))
         elif isinstance(message, Ready):
             self._ready(message)
         elif isinstance(message, Refused):
@@ -171,11 +170,6 @@ class Host:
             self.latency.add(answer.latency_ms)
         self.sources[predicted.input.source] = "running"
         self._outbox.predictions(self._deployment.manifest.version, predicted)
-        self._accept(predicted.input)
-
-    def _accept(self, which: Input) -> None:
-        if accept := self._payloads.taken(which):
-            self._outbox.after_commit(accept)
 
     def _ready(self, message: Ready) -> None:
         self.state, self.problem, self.in_use = "running", "", message.models

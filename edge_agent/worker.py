@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edge_agent import channel, clock
 from edge_agent.channel import (
+    Absorbed,
     Forgotten,
     Pace,
     Payload,
@@ -32,15 +33,15 @@ from edge_agent.channel import (
     Start,
     ToWorker,
 )
-from edge_agent.config import Source
 from edge_agent.deployment import read_slot
-from edge_agent.flow import source as flow_source
 from edge_agent.flow.feed import Feed
-from edge_agent.flow.folder import FolderSource
+from edge_agent.flow.inbox import Inbox
+from edge_agent.flow.mqtt_topic import MqttTopicSource
+from edge_agent.flow.opening import open_source
 from edge_agent.flow.outgoing import Outgoing
-from edge_agent.flow.replay import ReplaySource
 from edge_agent.flow.source import Ended, Item
 from edge_agent.models import Models, prove
+from edge_agent.source_config import SourceSettings
 from firmware_profiles.errors import GodwitError, InputError
 from firmware_profiles.wire import Input
 
@@ -80,6 +81,7 @@ class Worker:
         self._start = start
         self._reader: Reader[ToWorker] = Reader(ToWorker)
         self._feeds = [self._feed(settings) for settings in start.sources]
+        self._inboxes: dict[str, Inbox] = {}
         self._looked_s = 0.0
 
     def serve(self) -> None:
@@ -92,33 +94,36 @@ class Worker:
             self._wait()
             now_s = time.monotonic()
             for feed in list(self._feeds):
-                if not feed.waits and feed.due_s <= now_s:
+                if feed.due_s <= now_s:
                     self._poll(feed, now_s)
 
-    def _feed(self, settings: Source) -> Feed:
+    def _feed(self, settings: SourceSettings) -> Feed:
+        start = self._start
+        reached, taken = start.reached[settings.name], start.taken[settings.name]
+
         def failed(text: str) -> None:
             self._outgoing.send(SourceFailed(settings.name, text))
 
-        return Feed(settings, partial(_open, settings, self._start), failed)
+        return Feed(settings, partial(open_source, settings, reached, taken, start.stdin), failed)
 
     def _wait(self) -> None:
         """Until the supervisor says something, a source may have something, or its time has come."""
         now_s = time.monotonic()
-        silent = [feed for feed in self._feeds if feed.waits]
-        until_s = min((feed.due_s for feed in self._feeds if not feed.waits), default=None)
+        until_s = min((feed.due_s for feed in self._feeds), default=None)
         timeout_s = None if until_s is None else max(0.0, until_s - now_s)
         if timeout_s == 0 and now_s - self._looked_s < _LOOK_UP_S:
             return
         if timeout_s != 0:
             self._outgoing.flush()
         self._looked_s = now_s
-        waiting: list[socket.socket | Feed] = [self._stream, *silent]
-        readable, _, _ = select.select(waiting, [], [], timeout_s)
-        for found in readable:
-            if isinstance(found, Feed):
-                found.wake()
-            else:
+        idle = {descriptor: feed for feed in self._feeds if (descriptor := feed.descriptor) is not None}
+        ours = self._stream.fileno()
+        readable, _, _ = select.select([ours, *idle], [], [], timeout_s)
+        for descriptor in readable:
+            if descriptor == ours:
                 self._listen()
+            else:
+                idle[descriptor].wake()
 
     def _listen(self) -> None:
         received = self._stream.recv(channel.READ_BYTES)
@@ -128,11 +133,28 @@ class Worker:
             if isinstance(message, Request):
                 self._reply(message)
             elif isinstance(message, Payload):
-                pass
+                self._take(message)
             elif isinstance(message, Pace):
                 for feed in self._feeds:
                     feed.pace(message.factor)
         self._outgoing.flush()
+
+    def _take(self, payload: Payload) -> None:
+        feed = next((feed for feed in self._feeds if feed.name == payload.source), None)
+        if feed is None:  # it is no longer declared
+            self._outgoing.send(Absorbed(payload.number))
+            return
+        if feed.name not in self._inboxes:
+            source = feed.opened()
+            assert isinstance(source, MqttTopicSource), "payloads come for MQTT sources only"
+            self._inboxes[feed.name] = Inbox(source)
+        self._inboxes[feed.name].take(payload.number, payload.body)
+        feed.wake()
+        self._tell_absorbed(feed.name)
+
+    def _tell_absorbed(self, source: str) -> None:
+        for number in self._inboxes[source].done():
+            self._outgoing.send(Absorbed(number))
 
     def _poll(self, feed: Feed, now_s: float) -> None:
         try:
@@ -147,6 +169,9 @@ class Worker:
         if item is not None:
             self._answer(feed, item)
             feed.busy(time.monotonic() - now_s)
+            if inbox := self._inboxes.get(feed.name):
+                inbox.answered(int(item.position))
+                self._tell_absorbed(feed.name)
 
     def _answer(self, feed: Feed, item: Item) -> None:
         which = Input(feed.name, item.position)
@@ -161,13 +186,6 @@ class Worker:
 
     def _reply(self, request: Request) -> None:
         raise NotImplementedError
-
-
-def _open(settings: Source, start: Start) -> flow_source.Source:
-    path = Path(settings.path)
-    if settings.kind == "replay":
-        return ReplaySource(path, start.reached[settings.name])
-    return FolderSource(path, start.taken[settings.name])
 
 
 if __name__ == "__main__":

@@ -67,9 +67,9 @@ def convert(document: Mapping[str, Any], kind: type[S], where: str) -> S:
 
 
 def _check(value: Any, kind: Any, where: str, path: str) -> typing.Iterator[Problem]:
-    struct = _struct_in(kind)
-    if struct is not None and isinstance(value, Mapping):
-        yield from _check_table(value, struct, where, path)
+    structs = _structs_in(kind)
+    if structs and isinstance(value, Mapping):
+        yield from _check_tagged(value, structs, where, path)
         return
     element = _struct_list_in(kind)
     if element is not None and isinstance(value, list):
@@ -87,13 +87,32 @@ def _check(value: Any, kind: Any, where: str, path: str) -> typing.Iterator[Prob
         yield Problem(f"{where}: {path}", expected, _shown(value), step)
 
 
+def _check_tagged(table: Mapping[str, Any], structs: list[type], where: str, path: str) -> typing.Iterator[Problem]:
+    """Check a table against the struct that its tag names, or the only one there is."""
+    key = _tag_field(structs[0])
+    if key is None:
+        yield from _check_table(table, structs[0], where, path)
+        return
+    tags = {struct.__struct_config__.tag: struct for struct in structs}  # type: ignore[attr-defined]
+    word = table.get(key)
+    if isinstance(word, str) and word in tags:
+        yield from _check_table(table, tags[word], where, path)
+        return
+    expected = "one of " + ", ".join(tags)
+    if key not in table:
+        yield Problem(f"{where}: {_join(path, key)}", expected, "nothing", "add the key")
+    else:
+        step = did_you_mean(word, tags) if isinstance(word, str) else "correct the value"
+        yield Problem(f"{where}: {_join(path, key)}", expected, _shown(word), step)
+
+
 def _check_table(table: Mapping[str, Any], struct: type, where: str, path: str) -> typing.Iterator[Problem]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    tag = struct.__struct_config__.tag_field  # type: ignore[attr-defined]  # every msgspec.Struct has it
+    tag = _tag_field(struct)
     known = {*fields, tag} if tag else set(fields)
     for key in table:
         if key not in known:
-            yield Problem(f"{where}: {_join(path, key)}", "a known key", "an unknown one", did_you_mean(key, fields))
+            yield Problem(f"{where}: {_join(path, key)}", "a known key", "an unknown one", did_you_mean(key, known))
     for name, field in fields.items():
         if name in table:
             yield from _check(table[name], field.type, where, _join(path, name))
@@ -120,15 +139,22 @@ def _members(kind: Any) -> tuple[Any, ...]:
     return (kind,)
 
 
-def _struct_in(kind: Any) -> type | None:
-    found = [member for member in _members(kind) if isinstance(member, type) and issubclass(member, msgspec.Struct)]
-    return found[0] if len(found) == 1 else None
+def _structs_in(kind: Any) -> list[type]:
+    """The structs among the alternatives; msgspec sees to it that several of them have tags."""
+    return [member for member in _members(kind) if isinstance(member, type) and issubclass(member, msgspec.Struct)]
 
 
-def _struct_list_in(kind: Any) -> type | None:
+def _tag_field(struct: type) -> str | None:
+    tag_field: str | None = struct.__struct_config__.tag_field  # type: ignore[attr-defined]  # every struct has it
+    return tag_field
+
+
+def _struct_list_in(kind: Any) -> Any:
+    """What a list among the alternatives holds, if that is structs."""
     for member in _members(kind):
         if typing.get_origin(member) in (list, tuple):
-            return _struct_in(typing.get_args(member)[0])
+            element = typing.get_args(member)[0]
+            return element if _structs_in(element) else None
     return None
 
 
@@ -146,7 +172,7 @@ def _choices(kind: Any) -> list[str]:
 def _describe(kind: Any) -> str:
     if words := _choices(kind):
         return "one of " + ", ".join(words)
-    if _struct_in(kind):
+    if _structs_in(kind):
         return "a table"
     origin = typing.get_origin(kind) or kind
     if origin is typing.Annotated:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from edge_agent.flow.source import Item, Source
+from edge_agent.source_config import SourceSettings
 from firmware_profiles.errors import InputError
 
 _IDLE_POLL_S = 0.05
@@ -20,32 +20,32 @@ class Feed:
 
     Attributes:
         due_s: by the monotonic clock: not before then.
-        waits: the source had nothing, and its descriptor will tell when it has.
         models: names of the models that its inputs go to; empty for the deployment's entries.
     """
 
-    def __init__(self, settings: Any, open_source: Callable[[], Source], failed: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: SourceSettings, open_source: Callable[[], Source], failed: Callable[[str], None]
+    ) -> None:
         """Open the source by `open_source`; `failed` is told why it cannot be read, once a trouble."""
-        self.name: str = settings.name
-        self.models: list[str] = settings.models
+        self.name = settings.name
+        self.models = settings.models
         self.due_s = time.monotonic()
-        self.waits = False
         self.source: Source | None = None
         self._open = open_source
         self._failed = failed
         self._period_s = 1 / settings.rate if settings.rate else 0.0
         self._factor = 1.0
         self._failures = 0
+        self._idle = False
 
-    def fileno(self) -> int:
-        """What becomes readable when a source that `waits` may have an input."""
-        descriptor = self.source.fileno() if self.source else None
-        assert descriptor is not None, "only a feed that waits has one"
-        return descriptor
+    @property
+    def descriptor(self) -> int | None:
+        """What becomes readable when a source that had nothing has something."""
+        return self.source.fileno() if self.source and self._idle else None
 
     def wake(self) -> None:
         """The descriptor became readable."""
-        self.waits = False
+        self.due_s = time.monotonic()
 
     def poll(self, now_s: float) -> Item | None:
         """The next input, if there is one.
@@ -57,20 +57,28 @@ class Feed:
             self.due_s = now_s + _PAUSED_POLL_S
             return None
         try:
-            self.source = self.source or self._open()
-            item = self.source.poll()
+            item = self.opened().poll()
+            self._idle = item is None
         except InputError as error:
             self._fail(now_s, error)
             return None
-        if item is None:
-            self.waits = self.source.fileno() is not None
-            self.due_s = now_s if self.waits else now_s + _IDLE_POLL_S
-            return None
         self._failures = 0
+        if item is None:
+            self.due_s = now_s + _IDLE_POLL_S
+            return None
         # A late input does not push the later ones back, unless it is later than a whole period.
         period_s = self._period_s / self._factor
         self.due_s = max(self.due_s + period_s, now_s - period_s)
         return item
+
+    def opened(self) -> Source:
+        """The source.
+
+        Raises:
+            InputError: it cannot be opened now.
+        """
+        self.source = self.source or self._open()
+        return self.source
 
     def gone(self) -> list[str]:
         """Named positions that vanished from the source since the last call."""

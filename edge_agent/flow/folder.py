@@ -1,4 +1,4 @@
-"""The folder source: every image, .npy or one-row .csv file that appears in a folder, once.
+"""The folder source: every image, .npy or .csv file that appears in a folder, once.
 
 A file is taken when two scans found it with the same size and time, so that a slow writer is not
 read half way; whoever renames into place needs no such luck. Its name is its position: a file is
@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge_agent.flow import images
-from edge_agent.flow.dataset import open_dataset
+from edge_agent.flow import images, payload
 from edge_agent.flow.source import Item
 from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import InputError, Problem
 
-SUFFIXES = (*images.SUFFIXES, ".npy", ".csv")
+_KINDS: dict[str, payload.PayloadKind] = {".npy": "npy", ".csv": "csv"}
+SUFFIXES = (*images.SUFFIXES, *_KINDS)
 _SCAN_S = 0.2
 _Signature = tuple[int, int]
 
@@ -54,10 +54,10 @@ class FolderSource:
         return gone
 
     def fileno(self) -> None:
-        """See `source.Source`."""
+        """None: it is scanned by time."""
 
     def close(self) -> None:
-        """See `source.Source`."""
+        """Nothing is held."""
 
     def _scan(self) -> None:
         found: dict[str, _Signature] = {}
@@ -78,11 +78,13 @@ class FolderSource:
         self._seen = {name: signature for name, signature in found.items() if name not in self._taken}
 
     def _read(self, name: str) -> Array | InputError:
+        kind = _KINDS.get(Path(name).suffix.lower(), "image")
         try:
-            data = open_dataset(self._path / name)
-            if len(data) != 1:
-                found = f"{len(data)} inputs"
-                raise InputError(Problem(name, "one input a file", found, "use a replay source for data sets"))
-            return data[0]
+            with (self._path / name).open("rb") as stream:
+                body = stream.read(payload.MAX_BYTES + 1)
+            return payload.decode(body, kind, where=name)
+        except OSError as error:
+            found = (error.strerror or str(error)).lower()
+            return InputError(Problem(name, "a readable file", found, "put it there again"))
         except InputError as error:
             return error

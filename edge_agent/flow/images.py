@@ -11,6 +11,7 @@ from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import InputError, Problem
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 MAX_PIXELS = 64_000_000
 MAX_FILE_BYTES = 64 << 20
 
@@ -25,22 +26,35 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Array:
-    """The image as uint8 [height, width, 3] (RGB) or [height, width] (gray).
+    """The image in a file; see `decode`."""
+    try:
+        with path.open("rb") as stream:
+            body = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        raise InputError(Problem(str(path), "a readable image", found, "check the path")) from None
+    return decode(body, str(path))
+
+
+def decode(body: bytes, where: str) -> Array:
+    """The image in `body`, as uint8 [height, width, 3] (RGB) or [height, width] (gray).
 
     Raises:
-        InputError: it cannot be read, or has more than 64 million pixels.
+        InputError: it is no whole PNG, JPEG, BMP or WebP, larger than 64 MiB, or has more than 64 million pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(Problem(str(path), "an image of at most 64 MiB", "a larger file", "make it smaller"))
-        with Image.open(io.BytesIO(path.read_bytes())) as image:
+        if len(body) > MAX_FILE_BYTES:
+            raise InputError(Problem(where, "an image of at most 64 MiB", "a larger file", "make it smaller"))
+        # Only these: Pillow hands some of its formats to other programs.
+        with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 found = f"{image.width} × {image.height}"
-                raise InputError(Problem(str(path), "at most 64 million pixels", found, "make it smaller"))
+                raise InputError(Problem(where, "at most 64 million pixels", found, "make it smaller"))
             gray = image.mode in ("L", "1", "I;16")
             return np.asarray(image.convert("L" if gray else "RGB"))
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        found = " ".join(str(error).split())[:200]
-        raise InputError(Problem(str(path), "a whole image", found, "write it again")) from None
+        unknown = isinstance(error, UnidentifiedImageError)  # its text names an object in memory
+        found = "no PNG, JPEG, BMP or WebP" if unknown else " ".join(str(error).split())[:200]
+        raise InputError(Problem(where, "a whole image", found, "write it again")) from None

@@ -10,7 +10,7 @@ import numpy as np
 from edge_agent.flow.audio import Features
 from edge_agent.flow.picture import Picture
 from edge_agent.flow.scaling import Quantize, Scaling
-from edge_agent.flow.windows import standardised, statistics
+from edge_agent.flow.window_statistics import standardised, statistics
 from edge_agent.runtimes.base import Array
 from firmware_profiles import declared
 from firmware_profiles.errors import BundleError, InputError, Problem

@@ -32,7 +32,7 @@ class ReplaySource:
         return []
 
     def fileno(self) -> None:
-        """See `source.Source`."""
+        """None: the next item is always there."""
 
     def close(self) -> None:
-        """See `source.Source`."""
+        """Nothing is held."""

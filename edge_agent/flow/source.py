@@ -12,7 +12,8 @@ class Item(NamedTuple):
     """One raw input, or why it cannot be read.
 
     Attributes:
-        position: where in the source; the same after any restart.
+        position: where in the source; the same after any restart where the source can be read again.
+            A live source, which cannot, numbers on.
     """
 
     position: int | str
@@ -31,7 +32,7 @@ class Source(Protocol):
 
         Raises:
             Ended: there will be none any more.
-            InputError: the source itself cannot be read.
+            InputError: the source itself cannot be read. Polled on, it tries again when that is due.
         """
         ...
 
@@ -40,9 +41,12 @@ class Source(Protocol):
         ...
 
     def fileno(self) -> int | None:
-        """What becomes readable when there may be an input; None where only time tells."""
+        """What becomes readable when a `poll` that gave None may give something; None: poll by time.
+
+        It may be another one after every `poll`.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of everything that it holds."""
+        """Release files, ports and processes. Nothing else is called afterwards."""
         ...

@@ -1,40 +1,129 @@
-"""Statistics of one window of a signal."""
+"""Rows of channels become inputs: one each, or windows of them that never span a gap."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
 from edge_agent.runtimes.base import Array
-from firmware_profiles.manifest import Statistic
-
-_OF: dict[Statistic, Callable[[Array], Array]] = {
-    "mean": lambda window: window.mean(axis=0),
-    "std": lambda window: window.std(axis=0),
-    "min": lambda window: window.min(axis=0),
-    "max": lambda window: window.max(axis=0),
-    "rms": lambda window: np.sqrt(np.square(window).mean(axis=0)),
-}
-"""Of each channel; std is that of the window itself, divided by n and not by n - 1."""
+from edge_agent.source_config import MAX_WINDOW_VALUES, Window
+from firmware_profiles.errors import InputError, Problem
 
 
-def statistics(window: Array, wanted: Sequence[Statistic]) -> Array:
-    """float64 [channels, statistics] of a window [samples, channels]."""
-    exact = window.astype(np.float64)
-    return np.stack([_OF[name](exact) for name in wanted], axis=1)
+class Assembler(Protocol):
+    """Makes raw inputs out of what a format gives."""
+
+    def push(self, piece: Array) -> Iterator[Array]:
+        """The inputs that `piece` completes.
+
+        Raises:
+            InputError: it fits in no input; what follows is another matter.
+        """
+        ...
+
+    def gap(self) -> None:
+        """What comes next does not follow what came before."""
+        ...
 
 
-def standardised(value: Array) -> Array:
-    """(x - mean) / std over all axes but the last, float32; a channel that does not vary becomes 0.
+class Whole:
+    """Each piece is an input."""
 
-    A tensor of one axis is one channel.
-    """
-    exact = value.astype(np.float64)
-    axes = tuple(range(exact.ndim - 1)) or (0,)
-    around = exact - exact.mean(axis=axes, keepdims=True)
-    spread = np.sqrt(np.square(around).mean(axis=axes, keepdims=True))
-    # What rounding leaves of a constant channel is no signal.
-    quiet = spread <= 1e-9 * np.abs(exact).max(axis=axes, keepdims=True)
-    scaled: Array = np.divide(around, spread, out=np.zeros_like(around), where=~quiet)
-    return scaled.astype(np.float32)
+    def push(self, piece: Array) -> Iterator[Array]:
+        """See `Assembler`."""
+        yield piece
+
+    def gap(self) -> None:
+        """See `Assembler`."""
+
+
+class Rows:
+    """Each row of a piece [n, channels] is an input, float32 [channels]."""
+
+    def push(self, piece: Array) -> Iterator[Array]:
+        """See `Assembler`."""
+        yield from piece.astype(np.float32)
+
+    def gap(self) -> None:
+        """See `Assembler`."""
+
+
+class Windows:
+    """Rows [n, channels] become inputs float32 [length, channels], without the channel that holds the time."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._length = window.length
+        self._hop = window.hop or window.length
+        self._rows = np.empty((0, 0), np.float32)
+        self._filled = 0
+        self._skip = 0
+        self._last_time: float | None = None
+
+    def push(self, piece: Array) -> Iterator[Array]:
+        """See `Assembler`."""
+        if self._window.time_channel < 0:
+            yield from self._fill(piece)
+            return
+        if self._window.time_channel >= piece.shape[1]:
+            self.gap()
+            expected = f"a channel {self._window.time_channel} that holds the time"
+            raise InputError(Problem("window", expected, f"{piece.shape[1]} channels", "mend time_channel"))
+        times = piece[:, self._window.time_channel]
+        values = np.delete(piece, self._window.time_channel, axis=1)
+        breaks = self._breaks(times)
+        for start, end in zip([0, *breaks], [*breaks, len(piece)], strict=True):
+            if start in breaks:
+                self.gap()
+            yield from self._fill(values[start:end])
+        self._last_time = float(times[-1])
+
+    def gap(self) -> None:
+        """See `Assembler`."""
+        self._filled = self._skip = 0
+
+    def _breaks(self, times: Array) -> list[int]:
+        """Indices of the rows that do not follow the one before."""
+        if not self._window.max_step:
+            return []
+        first = times[0] if self._last_time is None else self._last_time
+        steps = np.diff(times, prepend=first)
+        found: list[int] = np.flatnonzero((steps < 0) | (steps > self._window.max_step)).tolist()
+        return found
+
+    def _fill(self, rows: Array) -> Iterator[Array]:
+        if rows.shape[1] != self._rows.shape[1]:
+            self._widen(rows.shape[1])
+        while len(rows):
+            if self._skip:
+                skipped = min(self._skip, len(rows))
+                self._skip -= skipped
+                rows = rows[skipped:]
+                continue
+            taken = min(self._length - self._filled, len(rows))
+            self._rows[self._filled : self._filled + taken] = rows[:taken]
+            self._filled += taken
+            rows = rows[taken:]
+            if self._filled == self._length:
+                yield self._rows.copy()
+                self._filled = max(self._length - self._hop, 0)
+                self._skip = max(self._hop - self._length, 0)
+                self._rows[: self._filled] = self._rows[self._length - self._filled :]
+
+    def _widen(self, channels: int) -> None:
+        """Begin again with rows of another width."""
+        self._filled = self._skip = 0
+        if channels == 0 or self._length * channels > MAX_WINDOW_VALUES:
+            self._rows = np.empty((0, 0), np.float32)
+            found = f"{self._length} × {channels}"
+            raise InputError(Problem("window", f"1 to {MAX_WINDOW_VALUES} values", found, "take a shorter one"))
+        self._rows = np.empty((self._length, channels), np.float32)
+
+
+def assembler(window: Window | None, rows: bool) -> Assembler:
+    """What makes inputs of a format that gives `rows`, or whole inputs."""
+    if window is not None:
+        return Windows(window)
+    return Rows() if rows else Whole()

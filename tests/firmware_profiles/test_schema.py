@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,18 +15,29 @@ from hypothesis import strategies as st
 from firmware_profiles import profile, schema
 from firmware_profiles.errors import InputError
 from firmware_profiles.profile import Profile
+from firmware_profiles.words import Positive
 
 PI_5 = profile.DATA / "raspberry-pi-5.toml"
 LIMITED = pytest.mark.skipif(
     not hasattr(sys, "get_int_max_str_digits"), reason="this Python, before 3.10.7, reads and writes any number"
 )
 
-KEYS = [
+KEYS = ["kind", "side"] + [
     field
     for struct in (Profile, profile.Hardware, profile.Limits, profile.RuntimeRow)
     for field in struct.__struct_fields__
 ]
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes() | st.dates() | st.times()
+SCALARS = (
+    st.sampled_from(["circle", "square"])
+    | st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.datetimes()
+    | st.dates()
+    | st.times()
+)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=6),
@@ -126,3 +138,49 @@ def test_a_path_that_cannot_be_read_is_one_line(tmp_path: Path, path: str) -> No
     with pytest.raises(InputError) as caught:
         schema.read_toml(tmp_path / path, "profile")
     assert len(str(caught.value).splitlines()) == 1
+
+
+class Circle(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind", tag="circle"):
+    radius: Positive
+
+
+class Square(msgspec.Struct, forbid_unknown_fields=True, tag_field="kind", tag="square"):
+    side: Positive
+
+
+class Drawing(msgspec.Struct, forbid_unknown_fields=True):
+    main: Circle | Square
+    shapes: list[Circle | Square] = []
+    frame: Square | None = None
+
+
+def test_a_tag_says_which_struct_a_table_is() -> None:
+    document = {"main": {"kind": "square", "side": 1}, "shapes": [{"kind": "circle", "radius": 2}]}
+    drawing = schema.convert(document, Drawing, "d.toml")
+    assert drawing == Drawing(Square(1), [Circle(2)])
+
+
+def test_all_problems_of_tagged_tables_are_told_at_once() -> None:
+    shapes = [{"kind": "circle", "side": -1}, {"kind": "sqare", "side": 1}, {"side": 1}, {"kind": ["square"]}, "round"]
+    document = {"main": {"kind": "square", "side": 0}, "shapes": shapes, "frame": {"kind": "circle", "side": 1}}
+    with pytest.raises(InputError) as caught:
+        schema.convert(document, Drawing, "d.toml")
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[1] for line in lines] == [
+        "main.side",
+        "shapes[0].side",
+        "shapes[0].radius",
+        "shapes[1].kind",
+        "shapes[2].kind",
+        "shapes[3].kind",
+        "shapes[4]",
+        "frame.kind",
+    ]
+    assert "expected one of circle, square, found 'sqare'; did you mean 'square'?" in lines[3]
+
+
+@given(VALUES | st.fixed_dictionaries({"main": VALUES, "shapes": st.lists(VALUES, max_size=3), "frame": VALUES}))
+def test_no_tagged_document_raises_anything_but_input_error(document: Any) -> None:
+    if isinstance(document, dict):
+        with contextlib.suppress(InputError):
+            schema.convert(document, Drawing, "d.toml")

@@ -1,0 +1,52 @@
+"""How a declared source is opened: the one place that knows every kind.
+
+What a kind needs is imported when there is a source of it: a worker that replays is no larger for a camera.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge_agent.flow.source import Source
+from edge_agent.source_config import Camera, Command, Folder, MqttTopic, Replay, Serial, SourceSettings
+
+
+def open_source(settings: SourceSettings, reached: int, taken: Iterable[str], stdin: int) -> Source:
+    """The source, after what was already answered.
+
+    Args:
+        settings: with absolute paths.
+        reached, taken: its cursor, as in `link.spool.Cursor`.
+        stdin: descriptor of the agent's standard input; -1 if there is none.
+
+    Raises:
+        InputError: it cannot be opened now. Live sources tell that at a poll, and try again by themselves.
+    """
+    if isinstance(settings, Replay):
+        from edge_agent.flow.replay import ReplaySource
+
+        return ReplaySource(Path(settings.path), reached)
+    if isinstance(settings, Folder):
+        from edge_agent.flow.folder import FolderSource
+
+        return FolderSource(Path(settings.path), taken)
+    if isinstance(settings, Serial):
+        from edge_agent.flow.serial import open_serial
+
+        return open_serial(settings, reached)
+    if isinstance(settings, Command):
+        from edge_agent.flow.command import open_command
+
+        return open_command(settings, reached)
+    if isinstance(settings, Camera):
+        from edge_agent.flow.camera import CameraSource
+
+        return CameraSource(settings, reached)
+    if isinstance(settings, MqttTopic):
+        from edge_agent.flow.mqtt_topic import MqttTopicSource
+
+        return MqttTopicSource(settings, reached)
+    from edge_agent.flow.stdin import open_stdin
+
+    return open_stdin(settings, reached, stdin)
