@@ -69,14 +69,13 @@ def hann(length: int) -> Array:
 
 
 def mel_weights(spec: AudioSpec, bins: int) -> Array:
-    """[bins, bands]: triangles that are equally wide, and half overlap, on the mel scale; bin 0, the mean, in none."""
+    """[bins, bands]: triangles that are equally wide, and half overlap, on the mel scale."""
     frequencies = _mel(np.linspace(0, spec.sample_rate / 2, bins))[:, np.newaxis]
     lowest, highest = _mel(np.array([spec.low_hz, spec.high_hz]))
     edges = np.linspace(lowest, highest, spec.bands + 2)
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)
     weights: Array = np.maximum(0, np.minimum(rising, falling))
-    weights[0] = 0
     return weights
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_agent.flow.boxes import suppressed
 from edge_agent.flow.geometry import placed
-from edge_agent.flow.heads import finite, label, sigmoid
+from edge_agent.flow.numbers import finite, label, sigmoid
 from edge_agent.runtimes.base import Array
 from firmware_profiles.declared import TFLITE_ORDER
 from firmware_profiles.errors import BundleError, InputError, Problem
@@ -74,7 +74,9 @@ class DetectionHead:
         """float32 [n, 6], best first: class, score, left, top, right, bottom."""
         found = self._decode(outputs)
         edges = self._in_the_image(found.boxes, shape)
-        return np.column_stack([found.classes, found.scores, edges]).astype(np.float32)
+        rows = np.column_stack([found.classes, found.scores, edges]).astype(np.float32)
+        # What lies on a bar, or outside of the image, leaves an empty box.
+        return rows[(edges[:, 0] < edges[:, 2]) & (edges[:, 1] < edges[:, 3])]
 
     def _chosen_by_the_model(self, outputs: Sequence[Array]) -> _Found:
         tensors = {role: finite(output) for role, output in zip(self._roles, outputs, strict=True)}

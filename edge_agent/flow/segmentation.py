@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_agent.flow.geometry import placed
-from edge_agent.flow.heads import finite, label
+from edge_agent.flow.numbers import finite, label
 from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import BundleError, InputError, Problem
 from firmware_profiles.manifest import Model

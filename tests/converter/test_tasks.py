@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converter import project
 from tests.converter.conftest import Godwit, report, tiny_project
 from tests.converter.make_tasks import autoencoder, detector, segmenter
 
@@ -123,3 +124,23 @@ def test_labels_of_detections_that_cannot_be(tmp_path: Path, godwit: Godwit, y: 
     np.savez(tmp_path / "evaluation.npz", x=pictures(), y=y)
     code, _, err = godwit("convert", path, "--recipe", "onnx-float32")
     assert (code, told in err) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    ("make", "task", "told"),
+    [
+        (detector, "detection", 'decoder = "boxes_scores_classes"'),
+        (segmenter, "segmentation", "activation"),
+        (autoencoder, "anomaly", "threshold"),
+    ],
+)
+def test_init_guesses_the_task(tmp_path: Path, godwit: Godwit, make: Any, task: str, told: str) -> None:
+    x = pictures() if make is not autoencoder else np.zeros((20, 16), np.float32)
+    np.savez(tmp_path / "d.npz", x=x)
+    source = make(tmp_path / "m.onnx")
+    code, _, err = godwit("init", source, "--data", tmp_path / "d.npz", "--output", tmp_path / "godwit.toml")
+    assert code == 0, err
+    text = (tmp_path / "godwit.toml").read_text()
+    assert f'task = "{task}"' in text
+    assert told in text.partition("[output]")[2].partition("[data]")[0]
+    assert project.load(tmp_path).file.model.task == task

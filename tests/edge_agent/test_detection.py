@@ -113,14 +113,20 @@ def test_yolo_finds_a_box_where_it_was_drawn(pre: dict[str, Any], turned: bool, 
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
     box = [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
-    scores = [[1.0, 0.0, 0.8, 0.1], [1.0, 0.0, 0.7, 0.1], [0.5, 0.2, 0.6, 0.1], [0.1, 0.1, 0.1, 0.1]]
+    scores = [[0.9, 0.0, 0.8, 0.1], [0.9, 0.0, 0.7, 0.1], [0.5, 0.2, 0.6, 0.1], [0.1, 0.1, 0.1, 0.1]]
     table = np.array([[*box, *row[0 if objectness else 1 :]] for row in scores] * 10, np.float32)[np.newaxis]
     outputs = [table.transpose(0, 2, 1) if turned else table]
     (found,) = detected(outputs, drawn.shape, pre, {}, decoder="yolo", objectness=objectness)
-    assert (found.label, found.score) == ("bee", pytest.approx(0.8))
+    assert (found.label, found.score) == ("bee", pytest.approx(0.9 * 0.8 if objectness else 0.8))
     # A pixel of the model is at most 1.6 pixels of the image.
     edges = [found.box.left, found.box.top, found.box.right, found.box.bottom]
     np.testing.assert_allclose(edges, [56, 48, 88, 72], atol=1.7)
+
+
+def test_what_was_found_on_a_bar_is_no_object() -> None:
+    table = np.array([[50, 5, 20, 8, 0.0, 0.9, 0.0], [50, 22, 20, 20, 0.8, 0.0, 0.0]], np.float32)[np.newaxis]
+    (found,) = detected([table], (50, 100), {"fit": "letterbox"}, {}, decoder="yolo")
+    assert (found.label, found.box) == ("ant", Box(40, 0, 60, 7))
 
 
 def test_logits_of_yolo() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edge_agent.flow.heads import MAX_VALUES, best
+from edge_agent.flow.numbers import MAX_VALUES, best
 from edge_agent.flow.postprocess import Postprocessor
 from firmware_profiles import wire
 from firmware_profiles.errors import BundleError, InputError

@@ -14,9 +14,11 @@ from PIL import Image, ImageOps
 
 from edge_agent.flow.geometry import placed
 from edge_agent.flow.preprocess import Preprocessor
+from edge_agent.runtimes.base import open_runtime
 from edge_agent.runtimes.quantized import Affine
 from firmware_profiles.errors import BundleError, InputError
 from firmware_profiles.manifest import InputSpec, Tensor
+from tests.edge_agent.support import MODELS, images, model
 
 PHOTO = np.random.default_rng(4).integers(0, 256, (48, 80, 3), np.uint8)
 WINDOW = np.random.default_rng(6).normal(3, 2, (50, 3)).astype(np.float32)
@@ -32,9 +34,10 @@ def test_a_crop_is_a_share_of_the_image() -> None:
 
 
 @pytest.mark.parametrize(("resize", "pillow"), [("bilinear", "BILINEAR"), ("bicubic", "BICUBIC"), ("area", "BOX")])
-def test_a_letterbox_is_pillows(resize: str, pillow: str) -> None:
-    found = preprocessed(PHOTO, (32, 32, 3), kind="image", height=32, width=32, fit="letterbox", resize=resize, pad=7)
-    expected = ImageOps.pad(Image.fromarray(PHOTO), (32, 32), Image.Resampling[pillow], color=(7, 7, 7))
+@pytest.mark.parametrize("photo", [PHOTO, PHOTO.transpose(1, 0, 2)])
+def test_a_letterbox_is_pillows(photo: Any, resize: str, pillow: str) -> None:
+    found = preprocessed(photo, (32, 32, 3), kind="image", height=32, width=32, fit="letterbox", resize=resize, pad=7)
+    expected = ImageOps.pad(Image.fromarray(photo), (32, 32), Image.Resampling[pillow], color=(7, 7, 7))
     np.testing.assert_array_equal(found, np.asarray(expected))
 
 
@@ -94,6 +97,15 @@ def test_a_model_that_takes_bytes_gets_the_pixels_themselves() -> None:
     found = preprocessed(PHOTO, (48, 80, 3), plain.quantize, kind="image", height=48, width=80)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, PHOTO)
+
+
+def test_an_int8_model_answers_the_same_by_either_way() -> None:
+    of = model(inputs=[Tensor("image", [1, 6, 6, 1], "int8")])
+    runtime = open_runtime("litert", "xnnpack", MODELS / "tiny-int8.tflite", 1)
+    looked_up, computed = (Preprocessor(of.pre, of.inputs[0], given) for given in (runtime.quantize, None))
+    for raw in images(20):
+        assert (looked_up(raw).dtype, computed(raw).dtype) == (np.int8, np.float32)
+        np.testing.assert_array_equal(runtime.run([looked_up(raw)])[0], runtime.run([computed(raw)])[0])
 
 
 def test_means_must_fit_the_channels() -> None:
