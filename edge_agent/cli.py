@@ -81,6 +81,16 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--runs", type=_count, default=200, metavar="N", help="timed runs of each (default: 200)")
     _add_json(compare)
 
+    bench = _add(
+        commands,
+        "bench",
+        "measure every runtime that a bundle claims, here: latency, load time, memory, throughput, temperature",
+        "example: edge-agent bench cats.godwit",
+    )
+    bench.add_argument("bundle", type=Path, metavar="BUNDLE")
+    bench.add_argument("--runs", type=_count, default=200, metavar="N", help="timed runs of each (default: 200)")
+    _add_json(bench)
+
     machine = _add(commands, "machine", "what this machine is: by it a profile is recognised")
     _add_json(machine)
 

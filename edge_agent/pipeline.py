@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from edge_agent import golden
 from edge_agent.deployment import Deployment
 from edge_agent.flow.postprocess import Postprocessor
 from edge_agent.flow.preprocess import Preprocessor
-from edge_agent.runtimes.base import Array, Runtime, open_runtime
+from edge_agent.runtimes import cache
+from edge_agent.runtimes.base import Array, Opening, Runtime, open_runtime
 from firmware_profiles.errors import BundleError, GodwitError, Problem, RefusedError, UnavailableError
 from firmware_profiles.manifest import Model, RuntimeClaim
 from firmware_profiles.wire import Result, RuntimeInUse, SkippedRuntime
@@ -51,15 +53,17 @@ class Pipeline:
 
 
 def open_pipeline(
-    deployment: Deployment, model: Model, claim: RuntimeClaim, threads: int, skipped: Sequence[SkippedRuntime] = ()
+    deployment: Deployment, model: Model, claim: RuntimeClaim, opening: Opening, skipped: Sequence[SkippedRuntime] = ()
 ) -> Pipeline:
-    """Load `model` on the runtime that `claim` names.
+    """Load `model` on the runtime that `claim` names; the cache of `opening` is that of all models.
 
     Raises:
         UnavailableError: the runtime or its delegate is not here, or cannot load the model.
     """
     started = time.perf_counter()
-    runtime = open_runtime(claim.runtime, claim.delegate, deployment.model_file(model), threads)
+    kept = _kept(deployment, model, opening.cache) if opening.cache else None
+    opening = opening._replace(precision=model.precision, cache=kept)
+    runtime = open_runtime(claim.runtime, claim.delegate, deployment.model_file(model), opening)
     load_ms = (time.perf_counter() - started) * 1e3
     if _older(runtime.version, claim.min_version):
         found = f"version {runtime.version}"
@@ -79,30 +83,50 @@ class Choice(NamedTuple):
     golden_max_difference: float
 
 
-def choose(deployment: Deployment, model: Model, skipped: Sequence[SkippedRuntime] = ()) -> Choice:
+def choose(
+    deployment: Deployment, model: Model, skipped: Sequence[SkippedRuntime] = (), opening: Opening | None = None
+) -> Choice:
     """The first claimed runtime that is here and gives the golden answers.
 
     Args:
         skipped: what may not be used any more, and why.
+        opening: how; by default on the manifest's threads, and nothing is kept.
 
     Raises:
         RefusedError: a runtime ran the model with other answers, and none gave the right ones.
         UnavailableError: no claimed runtime could load it.
         BundleError: the golden vectors cannot be read.
     """
+    opening = opening or Opening(deployment.manifest.threads)
     passed_over = list(skipped)
     errors: list[GodwitError] = []
     for claim in model.runtimes:
         if any((claim.runtime, claim.delegate) == (skip.runtime, skip.delegate) for skip in skipped):
             continue
         try:
-            pipeline = open_pipeline(deployment, model, claim, deployment.manifest.threads, passed_over)
-            return Choice(pipeline, golden.check(pipeline, deployment, claim.tolerance))
+            return _proved(deployment, model, claim, opening, passed_over)
         except (UnavailableError, RefusedError) as error:
             errors.append(error)
             reason = "; ".join(f"{problem.expected}: {problem.found}" for problem in error.problems)
             passed_over.append(SkippedRuntime(claim.runtime, claim.delegate, reason))
     raise _none_left(model, errors)
+
+
+def _proved(
+    deployment: Deployment, model: Model, claim: RuntimeClaim, opening: Opening, skipped: Sequence[SkippedRuntime]
+) -> Choice:
+    pipeline = open_pipeline(deployment, model, claim, opening, skipped)
+    try:
+        return Choice(pipeline, golden.check(pipeline, deployment, claim.tolerance))
+    except RefusedError:
+        if opening.cache is None or not cache.forget(_kept(deployment, model, opening.cache)):
+            raise
+    # What was kept of the model may be damaged, and is forgotten now: the model itself has its chance.
+    return _proved(deployment, model, claim, opening._replace(cache=None), skipped)
+
+
+def _kept(deployment: Deployment, model: Model, folder: Path) -> Path:
+    return cache.of_model(folder, deployment.manifest.files[model.file].sha256)
 
 
 def _none_left(model: Model, errors: Sequence[GodwitError]) -> GodwitError:

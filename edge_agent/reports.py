@@ -15,6 +15,7 @@ from edge_agent.layout import Root
 from edge_agent.link.mqtt import Link, Retained
 from edge_agent.link.spool import Spool
 from edge_agent.monitor import machine
+from edge_agent.monitor.readings import Monitor, Places
 from edge_agent.status import Status
 from firmware_profiles import VERSION, broker_url, wire
 
@@ -32,6 +33,7 @@ class Reporter:
         self, root: Root, config: Config, deployment: Deployment, link: Link, host: Host, spool: Spool
     ) -> None:
         self._path = root.status
+        self._monitor = Monitor(deployment.manifest.sensors, Places(root.folder))
         self._config = config
         self._manifest = deployment.manifest
         self._link = link
@@ -66,7 +68,7 @@ class Reporter:
             spool_messages=self._spool.messages,
             spool_bytes=self._spool.bytes,
             dropped=self._dropped(),
-            temperature_c=machine.temperature_c(self._manifest.sensors.temperature),
+            **msgspec.structs.asdict(self._monitor.read()),
         )
 
     def write_status(self, *, stopped: bool = False) -> None:

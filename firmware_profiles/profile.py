@@ -97,13 +97,21 @@ class Flash(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Sensors(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Files under /sys that tell the device's state; empty where there is none.
 
+    A `*` stands for what changes from boot to boot, as the number of a hwmon device; the first match counts.
+
     Attributes:
         temperature: holds millidegrees Celsius.
         power: holds microwatts.
+        throttled: holds the bits of Raspberry Pi's get_throttled, in hexadecimal.
+        cpu_frequency: a cpufreq policy's folder, whose files hold kilohertz.
+        fan: holds revolutions per minute.
     """
 
     temperature: str = ""
     power: str = ""
+    throttled: str = ""
+    cpu_frequency: str = ""
+    fan: str = ""
 
 
 class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

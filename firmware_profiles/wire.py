@@ -231,7 +231,13 @@ class Telemetry(Header, frozen=True, kw_only=True):
         worker_rss_bytes, supervisor_rss_bytes: resident memory of the two processes.
         spool_messages, spool_bytes: waiting to be acknowledged.
         dropped: messages that a full spool dropped since it was made, by class.
-        temperature_c: by the profile's sensor; None where there is none.
+        temperature_c, power_w, fan_rpm: by the profile's sensors; None where there is none.
+        throttled: what slows the device down right now, of "under_voltage", "frequency_capped", "throttled"
+            and "soft_temperature_limit".
+        cpu_mhz, cpu_max_mhz: of the first cores, now and at most.
+        cpu_percent: how busy all cores were since the last such message.
+        disk_free_bytes: where the agent keeps its spool.
+        rate_factor: what is left of the sources' rate in the heat; 1 is all of it.
     """
 
     predictions: int
@@ -243,6 +249,16 @@ class Telemetry(Header, frozen=True, kw_only=True):
     spool_bytes: int
     dropped: dict[str, int]
     temperature_c: float | None
+    power_w: float | None = None
+    throttled: list[str] = []
+    cpu_mhz: float | None = None
+    cpu_max_mhz: float | None = None
+    fan_rpm: int | None = None
+    cpu_percent: float | None = None
+    memory_available_bytes: int | None = None
+    memory_total_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    rate_factor: float = 1.0
 
 
 class Event(Header, frozen=True, kw_only=True):
@@ -267,6 +283,9 @@ EVENTS = {
     "runtime_fallback": "a listed runtime could not be used and the next one is",
     "worker_died": "the worker ended and will be started again",
     "input_rejected": "an input could not be read, has the wrong shape, or gave no finite answer",
+    "engine_build": "a runtime builds its engine for this very device, which can take minutes, or has built it",
+    "rate_lowered": "the device is too hot, and its sources are slowed down",
+    "rate_raised": "the device has cooled down, and its sources go faster again",
     "source_ended": "a source has no more inputs",
     "source_failed": "a source could not be opened or read",
     "spool_replaced": "a damaged spool was set aside and a new one begun",

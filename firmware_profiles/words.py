@@ -9,7 +9,9 @@ from msgspec import Meta
 RuntimeName = Literal["litert", "onnx", "tflite", "null"]
 """litert: ai-edge-litert; onnx: ONNX Runtime; tflite: tflite-runtime; null: no model, for trials."""
 
-DelegateName = Literal["xnnpack", "cpu", "gpu", "cuda", "tensorrt", "none"]
+DelegateName = Literal["xnnpack", "cpu", "gpu", "cuda", "tensorrt", "openvino", "external", "none"]
+"""external: a TFLite delegate in a library of its own, which the device's configuration names."""
+
 Precision = Literal["float32", "float16", "int8", "int16", "int4"]
 """int16: 16-bit activations over 8-bit weights; int4: weights of 4 bits."""
 

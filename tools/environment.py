@@ -1,10 +1,11 @@
 """Make the Python environments that the Makefile names; the standard library only.
 
-`python3 -m tools.environment main|agent|tflite|amqtt`, in the repository's root:
+`python3 -m tools.environment main|agent|tflite|openvino|amqtt`, in the repository's root:
 
 - main, `.venv`: everything, with the project in place (editable).
 - agent, `build/agent-venv`: what a device gets: the agent and two runtimes, compiled, no TensorFlow.
 - tflite, `build/tflite-venv`: the agent with the last tflite-runtime; Python 3.10 and 3.11 only.
+- openvino, `build/openvino-venv`: the agent with Intel's ONNX Runtime; made when a system test wants it.
 - amqtt, `build/amqtt-venv`: a broker in pure Python, for a demo without mosquitto; made when that wants it.
 """
 
@@ -57,6 +58,11 @@ def make_tflite() -> None:
         _say("build/tflite-venv: left out, since tflite-runtime wants Python 3.10 or 3.11 and none is here")
         return
     _make_device_environment(_ROOT / "build" / "tflite-venv", python, "agent-tflite", "-tflite")
+
+
+def make_openvino() -> None:
+    """`build/openvino-venv`."""
+    _make_device_environment(_ROOT / "build" / "openvino-venv", _python_of(_MAIN), "agent-openvino", "")
 
 
 def make_amqtt() -> None:
@@ -128,7 +134,13 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Make the environment named on the command line."""
-    makers = {"main": make_main, "agent": make_agent, "tflite": make_tflite, "amqtt": make_amqtt}
+    makers = {
+        "main": make_main,
+        "agent": make_agent,
+        "tflite": make_tflite,
+        "openvino": make_openvino,
+        "amqtt": make_amqtt,
+    }
     name = "".join(sys.argv[1:])
     if name not in makers:
         raise InputError(Problem("environment", "a known name", repr(name), did_you_mean(name, makers)))

@@ -39,6 +39,20 @@ def command(program: str, build: Path = BUILD) -> list[str]:
     return ["/usr/bin/env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(unpacked / "usr/sbin" / program)]
 
 
+def swiftshader(build: Path = BUILD) -> dict[str, str]:
+    """The environment of a process whose Vulkan is computed on the CPU: SwiftShader, as Chromium brings it.
+
+    Raises:
+        UnavailableError: apt cannot bring it.
+    """
+    unpacked = build / "swiftshader"
+    if not unpacked.is_dir():
+        _say("unpacking Debian's chromium-common into build/swiftshader, for its Vulkan without a GPU")
+        _fetch("chromium-common", unpacked)
+    folder = unpacked / "usr/lib/chromium"
+    return {"VK_ICD_FILENAMES": str(folder / "vk_swiftshader_icd.json"), "LD_LIBRARY_PATH": str(folder)}
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 

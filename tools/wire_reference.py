@@ -38,6 +38,12 @@ _EXAMPLES: dict[str, wire.Message] = {
         spool_bytes=3_480,
         dropped={"prediction": 0},
         temperature_c=51.5,
+        cpu_mhz=2400.0,
+        cpu_max_mhz=2400.0,
+        cpu_percent=31.5,
+        memory_available_bytes=712_441_856,
+        memory_total_bytes=1_012_924_416,
+        disk_free_bytes=21_474_836_480,
     ),
     "event": wire.Event(
         **_COMMON,

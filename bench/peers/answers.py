@@ -10,18 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_agent.runtimes.base import Runtime, open_runtime
+from edge_agent.runtimes.base import Opening, Runtime, open_runtime
 from firmware_profiles.errors import UnavailableError
 
 
 def opened(file: Path) -> Runtime:
     """LiteRT with XNNPACK, without where it takes nothing; onnxruntime for .onnx."""
     if file.suffix == ".onnx":
-        return open_runtime("onnx", "cpu", file, 1)
+        return open_runtime("onnx", "cpu", file, Opening())
     try:
-        return open_runtime("litert", "xnnpack", file, 1)
+        return open_runtime("litert", "xnnpack", file, Opening())
     except UnavailableError:
-        return open_runtime("litert", "none", file, 1)
+        return open_runtime("litert", "none", file, Opening())
 
 
 def main() -> None:

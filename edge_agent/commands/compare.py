@@ -13,6 +13,7 @@ from edge_agent.commands.evaluate import claim_of
 from edge_agent.deployment import unpacked
 from edge_agent.monitor import machine
 from edge_agent.pipeline import Pipeline, model_of, open_pipeline
+from edge_agent.runtimes.base import Opening
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.evaluation import SideBySide
 
@@ -36,7 +37,7 @@ def _open(stack: ExitStack, bundle: Path, place: str | None, threads: int | None
     if place is not None and not (runtime and slash and delegate):
         raise InputError(Problem("--on", "RUNTIME/DELEGATE for each bundle", place, "name them: litert/xnnpack"))
     claim = claim_of(model, runtime or None, delegate or None)
-    return open_pipeline(deployment, model, claim, threads or deployment.manifest.threads)
+    return open_pipeline(deployment, model, claim, Opening(threads or deployment.manifest.threads))
 
 
 def _for_people(arguments: argparse.Namespace, compared: SideBySide) -> str:

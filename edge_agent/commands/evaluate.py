@@ -17,7 +17,7 @@ from edge_agent.flow.dataset import open_dataset
 from edge_agent.flow.labelled import Labelled, checked
 from edge_agent.monitor import machine
 from edge_agent.pipeline import Pipeline, model_of, open_pipeline
-from edge_agent.runtimes.base import Array
+from edge_agent.runtimes.base import Array, Opening
 from firmware_profiles.errors import BundleError, InputError, Problem, RefusedError, did_you_mean
 from firmware_profiles.evaluation import Evaluation, Latency
 from firmware_profiles.manifest import Model, RuntimeClaim
@@ -33,7 +33,7 @@ def main(arguments: argparse.Namespace) -> int:
         labelled = checked(open_dataset(arguments.data), model) if arguments.data else None
         threads = arguments.threads or deployment.manifest.threads
         claim = claim_of(model, arguments.runtime, arguments.delegate)
-        pipeline = open_pipeline(deployment, model, claim, threads)
+        pipeline = open_pipeline(deployment, model, claim, Opening(threads))
         answers = _answer(pipeline, labelled, arguments)
         (latency,) = timing.interleaved([pipeline], arguments.runs)
         evaluation = _evaluation(deployment, pipeline, claim, threads, answers, latency)

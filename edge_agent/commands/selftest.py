@@ -10,6 +10,7 @@ from edge_agent import golden
 from edge_agent.commands.evaluate import claim_of
 from edge_agent.deployment import unpacked
 from edge_agent.pipeline import choose, model_of, open_pipeline
+from edge_agent.runtimes.base import Opening
 from firmware_profiles.wire import RuntimeInUse
 
 
@@ -33,7 +34,7 @@ def main(arguments: argparse.Namespace) -> int:
         model = model_of(deployment)
         if arguments.runtime or arguments.delegate:
             claim = claim_of(model, arguments.runtime, arguments.delegate)
-            pipeline = open_pipeline(deployment, model, claim, deployment.manifest.threads)
+            pipeline = open_pipeline(deployment, model, claim, Opening(deployment.manifest.threads))
             difference = golden.check(pipeline, deployment, claim.tolerance)
         else:
             pipeline, difference = choose(deployment, model)

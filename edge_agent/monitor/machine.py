@@ -49,11 +49,3 @@ def peak_rss_bytes() -> int:
     status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
-
-
-def temperature_c(path: str) -> float | None:
-    """Degrees Celsius from a file of millidegrees under /sys; None where it cannot be read."""
-    try:
-        return int(Path(path).read_text(encoding="ascii")) / 1000 if path else None
-    except (OSError, ValueError):
-        return None

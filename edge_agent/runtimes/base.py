@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy.typing as npt
 
+from edge_agent.runtime_config import External
 from firmware_profiles.errors import Problem, UnavailableError
+from firmware_profiles.words import Precision
 
 Array = npt.NDArray[Any]
 
@@ -59,14 +61,40 @@ class Runtime(Protocol):
         ...
 
 
-def open_runtime(name: str, delegate: str, file: Path, threads: int) -> Runtime:
-    """Load the model in `file` with the runtime `name` and `delegate` on `threads` threads.
+Announce = Callable[[str, float | None], None]
+"""Told a sentence for people before and after something that takes minutes; its progress from 0 to 1, or None."""
+
+
+def _to_nobody(text: str, progress: float | None) -> None:
+    pass
+
+
+class Opening(NamedTuple):
+    """How a model is opened.
+
+    Attributes:
+        precision: of the model, which TensorRT wants to be told.
+        cache: a folder for what a runtime may keep of this very model, to load it faster the next time;
+            made when needed. None: nothing is kept.
+        external: the device's external TFLite delegate.
+        announce: may be called in the thread that opens, which is blocked until the model is loaded.
+    """
+
+    threads: int = 1
+    precision: Precision = "float32"
+    cache: Path | None = None
+    external: External | None = None
+    announce: Announce = _to_nobody
+
+
+def open_runtime(name: str, delegate: str, file: Path, opening: Opening) -> Runtime:
+    """Load the model in `file` with the runtime `name` and `delegate`.
 
     Raises:
         UnavailableError: the runtime or delegate is not here, or it cannot load this model.
     """
     module = importlib.import_module(f"edge_agent.runtimes.{name}")
-    runtime: Runtime = module.load(file, delegate, threads)
+    runtime: Runtime = module.load(file, delegate, opening)
     return runtime
 
 
@@ -76,6 +104,14 @@ def unavailable(name: str, delegate: str, found: object, step: str) -> Unavailab
     return UnavailableError(Problem(f"runtime {name}/{delegate}", "to load the model", text, step))
 
 
-def package_version(package: str) -> str:
-    """The installed version of a distribution."""
-    return importlib.metadata.version(package)
+def package_version(module: str) -> str:
+    """The installed version of what brought an imported module: of `NAME-VERSION.dist-info` beside it (PEP 427).
+
+    importlib.metadata tells the same after importing a parser of e-mails, which adds a seventh to a cold start.
+    """
+    folder = Path(sys.modules[module].__file__ or "").parent
+    for found in folder.parent.glob(f"{module}-*.dist-info"):
+        return found.stem.removeprefix(f"{module}-")
+    import importlib.metadata
+
+    return importlib.metadata.version(module)

@@ -14,26 +14,30 @@ _DELEGATE = "DELEGATE"
 class InterpreterRuntime:
     """A model in a TFLite interpreter whose tensors are allocated."""
 
-    def __init__(self, interpreter: Any, version: str) -> None:
+    def __init__(self, interpreter: Any, version: str, nodes: Nodes | None = None) -> None:
         self.version = version
-        self.nodes = count_nodes(interpreter)
+        self.nodes = nodes or count_nodes(interpreter)
         self._interpreter = interpreter
-        self._inputs = [(entry["index"], quantized.of_tensor(entry)) for entry in interpreter.get_input_details()]
-        self._outputs = [(entry["index"], quantized.of_tensor(entry)) for entry in interpreter.get_output_details()]
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        self._inputs = [(entry["index"], quantized.of_tensor(entry).quantize) for entry in inputs]
+        self._outputs = [(entry["index"], quantized.of_tensor(entry).dequantize) for entry in outputs]
 
     def quantize(self, real: Array) -> Array:
         """See `base.Runtime`."""
-        return self._inputs[0][1].quantize(real)
+        return self._inputs[0][1](real)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """See `base.Runtime`."""
-        self.primed(inputs)()
-        return [affine.dequantize(self._interpreter.get_tensor(index)) for index, affine in self._outputs]
+        interpreter = self._interpreter
+        for (index, quantize), tensor in zip(self._inputs, inputs, strict=True):
+            interpreter.set_tensor(index, quantize(tensor))
+        interpreter.invoke()
+        return [dequantize(interpreter.get_tensor(index)) for index, dequantize in self._outputs]
 
     def primed(self, inputs: Sequence[Array]) -> Callable[[], object]:
         """See `base.Runtime`."""
-        for (index, affine), tensor in zip(self._inputs, inputs, strict=True):
-            self._interpreter.set_tensor(index, affine.quantize(tensor))
+        for (index, quantize), tensor in zip(self._inputs, inputs, strict=True):
+            self._interpreter.set_tensor(index, quantize(tensor))
         invoke: Callable[[], object] = self._interpreter.invoke
         return invoke
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edge_agent.runtimes.base import Array, Nodes, Runtime, unavailable
+from edge_agent.runtimes.base import Array, Nodes, Opening, Runtime, unavailable
 from firmware_profiles.manifest import Dimensions
 
 
@@ -19,7 +19,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     outputs: list[Dimensions]
 
 
-def load(file: Path, delegate: str, threads: int) -> Runtime:  # every runtime is opened alike
+def load(file: Path, delegate: str, opening: Opening) -> Runtime:  # every runtime is opened alike
     """See `base.open_runtime`."""
     try:
         shapes = msgspec.json.decode(file.read_bytes(), type=_File).outputs

@@ -11,31 +11,50 @@ from typing import Any
 
 import numpy as np
 
-from edge_agent.runtimes.base import Runtime, package_version, unavailable
+from edge_agent.runtimes import external
+from edge_agent.runtimes.base import Opening, Runtime, package_version, unavailable
 from edge_agent.runtimes.interpreter import InterpreterRuntime
 
 
-def load(file: Path, delegate: str, threads: int) -> Runtime:
-    """See `base.open_runtime`; delegates: "xnnpack" (float models only), "none"."""
+def load(file: Path, delegate: str, opening: Opening) -> Runtime:
+    """See `base.open_runtime`; delegates: "xnnpack" (float models only), "external", "none"."""
     if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
         raise unavailable("tflite", delegate, f"numpy {np.__version__}", "install numpy below 2 (extra agent-tflite)")
     try:
-        from tflite_runtime.interpreter import Interpreter, OpResolverType
+        import tflite_runtime
+        from tflite_runtime.interpreter import Interpreter, OpResolverType, load_delegate
     except ImportError as error:
         raise unavailable("tflite", delegate, error, "install the extra agent-tflite (Python up to 3.11)") from None
-    resolvers = {"xnnpack": OpResolverType.AUTO, "none": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+    resolvers = {
+        "xnnpack": OpResolverType.AUTO,
+        "external": OpResolverType.AUTO,
+        "none": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    }
     if delegate not in resolvers:
-        raise unavailable("tflite", delegate, "a delegate that it does not have", "list xnnpack or none")
+        raise unavailable("tflite", delegate, "a delegate that it does not have", f"list {', '.join(resolvers)}")
+
+    def make(delegates: list[Any]) -> Any:
+        interpreter = Interpreter(
+            str(file),
+            num_threads=opening.threads,
+            experimental_op_resolver_type=resolvers[delegate],
+            experimental_delegates=delegates,
+        )
+        if _has_per_channel_dynamic_dense(interpreter):
+            found = "a per-channel dynamic FULLY_CONNECTED, which it computes wrongly without an error"
+            raise unavailable("tflite", delegate, found, "use the recipe tflite-int8, or litert")
+        return interpreter
+
+    version = package_version(tflite_runtime.__name__)
     try:
-        interpreter = Interpreter(str(file), num_threads=threads, experimental_op_resolver_type=resolvers[delegate])
+        if delegate == "external":
+            return external.opened("tflite", load_delegate, make, opening.external, version)
+        interpreter = make([])
         interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         step = "convert it as static int8, float16 or float32: newer operator versions are unknown to it"
         raise unavailable("tflite", delegate, error, step) from None
-    if _has_per_channel_dynamic_dense(interpreter):
-        found = "a per-channel dynamic FULLY_CONNECTED, which it computes wrongly without an error"
-        raise unavailable("tflite", delegate, found, "use the recipe tflite-int8, or litert")
-    runtime = InterpreterRuntime(interpreter, package_version("tflite-runtime"))
+    runtime = InterpreterRuntime(interpreter, version)
     if delegate == "xnnpack" and runtime.nodes.delegated == 0:
         raise unavailable("tflite", delegate, "no node of it that XNNPACK takes", "list tflite/none after it")
     return runtime

@@ -46,6 +46,22 @@ def main() -> None:
 
     converted, _ = tf2onnx.convert.from_keras(model, opset=17)
     onnx.save(converted, MODELS / "tiny-float32.onnx")
+    write_loop()
+
+
+def write_loop() -> None:
+    """A model with a loop, which the CPU runs and LiteRT's GPU delegate does not take."""
+    import tensorflow as tf
+
+    weights = tf.constant(np.random.default_rng(7).random((36, 3), np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 6, 6, 1), tf.float32, name="image")])
+    def looped(image: tf.Tensor) -> tf.Tensor:
+        doubled = tf.while_loop(lambda x: tf.reduce_sum(x) < 100.0, lambda x: [x + tf.nn.relu(x) + 1.0], [image])
+        return tf.nn.softmax(tf.matmul(tf.reshape(doubled[0], (1, 36)), weights) / 100.0)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([looped.get_concrete_function()])
+    (MODELS / "tiny-loop.tflite").write_bytes(converter.convert())
 
 
 if __name__ == "__main__":

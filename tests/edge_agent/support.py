@@ -59,11 +59,12 @@ def golden(of: Model, content: bytes, seed: int = 3) -> bytes:
     """Golden vectors of a model, by running it on its first runtime."""
     from edge_agent.deployment import Deployment
     from edge_agent.pipeline import open_pipeline
+    from edge_agent.runtimes.base import Opening
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / of.file).parent.mkdir(parents=True)
         (Path(folder) / of.file).write_bytes(content)
-        pipeline = open_pipeline(Deployment(Path(folder), manifest(of)), of, of.runtimes[0], threads=1)
+        pipeline = open_pipeline(Deployment(Path(folder), manifest(of)), of, of.runtimes[0], Opening())
         inputs = images(16, seed)
         outputs = np.concatenate([pipeline.outputs(raw)[0] for raw in inputs])
     stream = io.BytesIO()

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.runtimes.base import Opening
 from edge_agent.runtimes.litert import load
 from firmware_profiles import bundle
 from firmware_profiles.bundle import Bundle
@@ -31,7 +32,7 @@ def corrupted(content: bytes, factor: float = -1) -> bytes:
 def test_the_corrupted_model_still_loads(tmp_path: Path) -> None:
     file = tmp_path / "m.tflite"
     file.write_bytes(corrupted(FLOAT))
-    load(file, "xnnpack", 1).run([np.zeros((1, 6, 6, 1), np.float32)])
+    load(file, "xnnpack", Opening()).run([np.zeros((1, 6, 6, 1), np.float32)])
 
 
 def test_selftest_passes_a_whole_bundle(tmp_path: Path) -> None:
