@@ -39,6 +39,21 @@ def command(program: str, build: Path = BUILD) -> list[str]:
     return ["/usr/bin/env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(unpacked / "usr/sbin" / program)]
 
 
+def library(package: str, name: str, build: Path = BUILD) -> Path:
+    """The shared library `name` of Debian's `package`, which is fetched into `build` if need be.
+
+    Raises:
+        UnavailableError: there is none, and apt cannot bring it.
+    """
+    unpacked = build / package
+    places = ((Path("/usr/lib"), f"*/*/{name}"), (unpacked, f"**/{name}"))
+    if found := next((path for folder, pattern in places for path in folder.glob(pattern)), None):
+        return found
+    _say(f"{name} is not installed: unpacking Debian's packages into build/{package} (nothing is installed)")
+    _fetch(package, unpacked)
+    return next(unpacked.rglob(name))
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
