@@ -2,6 +2,7 @@
 # make demo     a model becomes predictions over MQTT, on real input
 # make check    style, types, generated documentation
 # make test     every test that needs neither root nor emulation; the others: make test-system
+# make soak     1,000 cycles of outages, kills, full and failing disks and clock jumps over one running agent
 # make bench    the agent's cost and the converter's figures, beside their peers in the same run; writes bench/results.md
 # make docs     docs/cli.md, docs/wire.md and docs/report.md
 PYTHON ?= python3
@@ -12,7 +13,7 @@ SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml
 # Start-up time is measured, and without .pyc files it is another one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo check test test-system bench docs constraints clean
+.PHONY: setup demo check test test-system soak bench docs constraints clean
 
 setup: .venv/.ready build/agent-venv/.ready build/tflite-venv/.ready
 	@$(BIN)/python -m tools.unpacked mosquitto > /dev/null
@@ -44,6 +45,9 @@ test: setup
 test-system: setup
 	@$(BIN)/python -m tools.debian debootstrap
 	$(BIN)/pytest -m system
+
+soak: setup
+	$(BIN)/python -m tests.soak --cycles 1000
 
 bench: setup
 	$(BIN)/python -m bench

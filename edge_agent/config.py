@@ -16,7 +16,7 @@ path = "/srv/pictures"
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,9 @@ from firmware_profiles import broker_url, schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
 
+Seconds = Annotated[float, Meta(ge=0, le=3.2e9)]
+Sync = Literal["full", "normal"]
+
 DEFAULT_BROKER_URL = "mqtt://127.0.0.1:1883"
 
 
@@ -37,14 +40,33 @@ class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     url: str = DEFAULT_BROKER_URL
 
 
+class TimeToLive(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Seconds after which a message that no broker took is of no use to anybody, by class; 0 for never."""
+
+    event: Seconds = 0.0
+    prediction: Seconds = 0.0
+    telemetry: Seconds = 86_400.0
+
+
 class Spool(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Bounds of the durable outbox.
+    """The durable outbox.
 
     Attributes:
-        max_mb: payload bytes that may wait; beyond it telemetry is dropped first, events last.
+        max_mb: what it may take on the disk, all its files together; beyond it telemetry is dropped
+            first, events last, the oldest of a class first.
+        commit_messages, commit_ms: messages are made durable together, when there are so many or the
+            first one is so old. A disk that is slow is not asked more often than it can answer.
+        sync: "full" keeps what was committed through a power cut. "normal" writes less and loses, at a
+            power cut, what was committed since the log was last written back, up to a twentieth of
+            `max_mb`: sources that count then go on from an older input, and other ones lose it.
+        ttl_s: how long messages of each class are kept.
     """
 
-    max_mb: Annotated[float, Meta(ge=0.1, le=100_000)] = 64.0
+    max_mb: Annotated[float, Meta(ge=0.5, le=100_000)] = 64.0
+    commit_messages: Annotated[int, Meta(ge=1, le=1000)] = 100
+    commit_ms: Annotated[float, Meta(ge=1, le=10_000)] = 50.0
+    sync: Sync = "full"
+    ttl_s: TimeToLive = TimeToLive()
 
 
 class Telemetry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

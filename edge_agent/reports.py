@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Literal
 
@@ -16,6 +17,7 @@ from edge_agent.link.mqtt import Link, Retained
 from edge_agent.link.spool import Spool
 from edge_agent.monitor import machine
 from edge_agent.monitor.readings import Monitor, Places
+from edge_agent.monitor.wear import Wear
 from edge_agent.status import Status
 from firmware_profiles import VERSION, broker_url, wire
 
@@ -39,6 +41,7 @@ class Reporter:
         self._link = link
         self._host = host
         self._spool = spool
+        self._wear = Wear()
         address = broker_url.parse(config.broker.url, "broker.url")
         self._broker = f"{address.host}:{address.port}"
 
@@ -69,6 +72,8 @@ class Reporter:
             spool_bytes=self._spool.bytes,
             dropped=self._dropped(),
             **msgspec.structs.asdict(self._monitor.read()),
+            expired={str(kind): count for kind, count in self._spool.expired.items()},
+            written_bytes_per_day=self._wear.bytes_per_day(),
         )
 
     def write_status(self, *, stopped: bool = False) -> None:
@@ -94,8 +99,9 @@ class Reporter:
             sources=dict(self._host.sources),
         )
         temporary = self._path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.encode(now))
-        os.replace(temporary, self._path)
+        with contextlib.suppress(OSError):  # on a full disk the old one stays
+            temporary.write_bytes(msgspec.json.encode(now))
+            os.replace(temporary, self._path)
 
     def _dropped(self) -> dict[str, int]:
         return {str(kind): count for kind, count in self._spool.dropped.items()}

@@ -37,11 +37,11 @@ def wire_up(root: Root) -> Supervisor:
     """
     configuration = config.load(root.config)
     deployment = read_slot(root.active)
-    spool = open_spool(root.spool, int(configuration.spool.max_mb * 1e6))
+    spool = open_spool(root.spool, configuration.spool)
     address = broker_url.parse(configuration.broker.url, str(root.config))
     device = configuration.device
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"))
-    outbox = Outbox(device, spool, link, Publisher(configuration.publish))
+    outbox = Outbox(device, spool, link, Publisher(configuration.publish), configuration.spool)
     host = Host(root, configuration, deployment, outbox)
     return Supervisor(configuration, link, outbox, host, Reporter(root, configuration, deployment, link, host, spool))
 

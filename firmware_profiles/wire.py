@@ -230,7 +230,6 @@ class Telemetry(Header, frozen=True, kw_only=True):
         latency_p50_ms, latency_p95_ms: of the most recent predictions; None before the first.
         worker_rss_bytes, supervisor_rss_bytes: resident memory of the two processes.
         spool_messages, spool_bytes: waiting to be acknowledged.
-        dropped: messages that a full spool dropped since it was made, by class.
         temperature_c, power_w, fan_rpm: by the profile's sensors; None where there is none.
         throttled: what slows the device down right now, of "under_voltage", "frequency_capped", "throttled"
             and "soft_temperature_limit".
@@ -238,6 +237,9 @@ class Telemetry(Header, frozen=True, kw_only=True):
         cpu_percent: how busy all cores were since the last such message.
         disk_free_bytes: where the agent keeps its spool.
         rate_factor: what is left of the sources' rate in the heat; 1 is all of it.
+        dropped, expired: messages dropped since the spool was made, by class: for want of room; by age.
+        written_bytes_per_day: what the supervisor makes the device's disks write, at the rate of the time
+            since the last such message; None where the kernel does not count it.
     """
 
     predictions: int
@@ -248,6 +250,8 @@ class Telemetry(Header, frozen=True, kw_only=True):
     spool_messages: int
     spool_bytes: int
     dropped: dict[str, int]
+    expired: dict[str, int] = {}
+    written_bytes_per_day: int | None = None
     temperature_c: float | None
     power_w: float | None = None
     throttled: list[str] = []
@@ -289,6 +293,9 @@ EVENTS = {
     "source_ended": "a source has no more inputs",
     "source_failed": "a source could not be opened or read",
     "spool_replaced": "a damaged spool was set aside and a new one begun",
+    "spool_dropped": "messages were dropped: there was no room for them, or they were too old; once a minute at most",
+    "disk_full": "the disk is full; the spool goes on in its reserve",
+    "disk_room": "the disk has room again",
 }
 
 

@@ -53,6 +53,21 @@ def swiftshader(build: Path = BUILD) -> dict[str, str]:
     return {"VK_ICD_FILENAMES": str(folder / "vk_swiftshader_icd.json"), "LD_LIBRARY_PATH": str(folder)}
 
 
+def library(package: str, name: str, build: Path = BUILD) -> Path:
+    """The shared library `name` of Debian's `package`, which is fetched into `build` if need be.
+
+    Raises:
+        UnavailableError: there is none, and apt cannot bring it.
+    """
+    unpacked = build / package
+    places = ((Path("/usr/lib"), f"*/*/{name}"), (unpacked, f"**/{name}"))
+    if found := next((path for folder, pattern in places for path in folder.glob(pattern)), None):
+        return found
+    _say(f"{name} is not installed: unpacking Debian's packages into build/{package} (nothing is installed)")
+    _fetch(package, unpacked)
+    return next(unpacked.rglob(name))
+
+
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 

@@ -225,9 +225,14 @@ class Link:
             self._version = client.protocol
             _log.warning("%s: speaks %s, which is tried first from now on", self._broker, _NAME[self._version])
         self._window = min(IN_FLIGHT, getattr(answer, "ReceiveMaximum", IN_FLIGHT))
-        self.connected = True
         self._answered.set()
-        self._loop.call_soon(self._hooks.up)  # not inside paho's callback, which holds its locks
+        self._loop.call_soon(self._up, client)  # not inside paho's callback, which holds its locks
+
+    def _up(self, client: Client) -> None:
+        # Not earlier: whoever sees room would go on where the last connection ended, before what was in flight on it.
+        self.connected = client is self._client and not self._closed.is_set()
+        if self.connected:
+            self._hooks.up()
 
     def _on_disconnect(
         self, _client: Client, _: Any, _flags: DisconnectFlags, reason: ReasonCode, _answer: Properties | None

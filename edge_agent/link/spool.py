@@ -1,40 +1,33 @@
 """The durable outbox: every message is here before it is offered to the broker, until PUBACK.
 
-One SQLite file (WAL, synchronous FULL). All writes of a moment share one transaction, so a message,
-its number and the cursor of the input that it answers are on the disk together or not at all. What
-is not committed yet is never offered.
+One SQLite file. Messages, deletes and cursors of a moment are kept in memory and written in one
+transaction, so a message, its number and the cursor of the input that it answers are on the disk
+together or not at all. What is not committed yet is never offered. See docs/adr/0007-the-spool.md.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from firmware_profiles.wire import CLASSES, Input, MessageClass
+from edge_agent import clock, config
+from edge_agent.link.boots import Boots
+from edge_agent.link.bounds import Bounds, bounds
+from edge_agent.link.group import Group
+from edge_agent.link.outgoing import Outgoing, Waiting, kind_and_seq
+from edge_agent.link.reserve import Reserve
+from edge_agent.link.room import Room, give_up, no_room
+from edge_agent.link.spool_file import Opened, open_file
+from edge_agent.link.table import Table
+from firmware_profiles import wire
+from firmware_profiles.wire import CLASSES, Header, Input, MessageClass
 
-_SCHEMA = """
-CREATE TABLE meta (id TEXT NOT NULL);
-CREATE TABLE counters (class TEXT PRIMARY KEY, seq INTEGER NOT NULL, dropped INTEGER NOT NULL);
-CREATE TABLE messages (id INTEGER PRIMARY KEY, class TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL);
-CREATE TABLE reached (source TEXT PRIMARY KEY, position INTEGER NOT NULL);
-CREATE TABLE taken (source TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (source, name)) WITHOUT ROWID;
-"""
-_FORMAT = 1
-_ROW_BYTES = 64
-"""What a row costs beside its payload: topic, class, b-tree cells."""
-
-
-class Waiting(NamedTuple):
-    """A committed message that was not acknowledged yet."""
-
-    id: int
-    topic: str
-    payload: bytes
+_LOOK_MS = 1000
+"""How often is looked for messages that are too old."""
 
 
 class Cursor(NamedTuple):
@@ -55,163 +48,209 @@ class Spool:
     Attributes:
         id: eight hexadecimal digits, new with every new file; part of each message's identity.
         replaced: where a damaged file was set aside when this one was made; None otherwise.
-        messages, bytes: what waits, with what is not committed yet.
-        dropped: how many messages were dropped because the spool was full, by class.
-        predictions: the number of the last prediction.
     """
 
-    def __init__(self, connection: sqlite3.Connection, max_bytes: int, replaced: Path | None) -> None:
-        self._connection = connection
-        self._max_bytes = max_bytes
-        self.replaced = replaced
-        (self.id,) = connection.execute("SELECT id FROM meta").fetchone()
-        counters = {row[0]: row[1:] for row in connection.execute("SELECT class, seq, dropped FROM counters")}
-        self._seq = {kind: counters[kind][0] for kind in CLASSES}
-        self.dropped = {kind: counters[kind][1] for kind in CLASSES}
-        sums = "SELECT count(*), coalesce(sum(length(payload)), 0), coalesce(max(id), 0) FROM messages"
-        self.messages, payload_bytes, self._last_id = connection.execute(sums).fetchone()
-        self.bytes = payload_bytes + self.messages * _ROW_BYTES
-        self._committed_id = self._last_id
-        self.uncommitted = 0
+    def __init__(self, opened: Opened, room: Room, limits: Bounds, ttl_s: config.TimeToLive) -> None:
+        self._connection, self.replaced = opened
+        (self.id,) = self._connection.execute("SELECT id FROM meta").fetchone()
+        self._room = room
+        self._limits = limits
+        self._boots = Boots(self._connection)
+        ttls = {"event": ttl_s.event, "prediction": ttl_s.prediction, "telemetry": ttl_s.telemetry}
+        self._tables = {kind: Table(self._connection, kind, self._boots, ttls[kind]) for kind in CLASSES}
+        self._seq = {kind: table.tally.seq for kind, table in self._tables.items()}
+        self._outgoing = Outgoing(self._connection, self._boots, dict(self._seq))
+        self._group = Group()
+        self._look_ms = 0
 
-    def put(self, kind: MessageClass, topic: str, build: Callable[[int], bytes]) -> None:
+    @property
+    def messages(self) -> int:
+        """What waits, with what is not committed yet."""
+        return sum(table.tally.messages for table in self._tables.values()) + self._group.messages
+
+    @property
+    def bytes(self) -> int:
+        """What the waiting messages take of the file."""
+        return self._room.used_bytes
+
+    @property
+    def dropped(self) -> dict[MessageClass, int]:
+        """How many messages were dropped since the spool was made, because there was no room for them."""
+        return {kind: table.tally.dropped for kind, table in self._tables.items()}
+
+    @property
+    def expired(self) -> dict[MessageClass, int]:
+        """How many messages were dropped since the spool was made, because they were too old."""
+        return {kind: table.tally.expired for kind, table in self._tables.items()}
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the reserve is given up, and the files cannot grow."""
+        return self._room.disk_full
+
+    @property
+    def uncommitted(self) -> int:
+        """New messages of the next commit."""
+        return self._group.messages
+
+    @property
+    def undeleted(self) -> int:
+        """Acknowledged messages that the next commit deletes."""
+        return self._group.deletes
+
+    @property
+    def group_is_large(self) -> bool:
+        """Whether the next commit should not wait for more messages."""
+        return self._group.bytes >= self._limits.group_bytes
+
+    def put(self, kind: MessageClass, topic: str, build: Callable[[int], Header]) -> None:
         """Add a message at the next commit.
 
         Args:
-            build: gives the payload for the message's number.
+            build: gives the message for its number.
         """
-        self._begin()
-        self._seq[kind] += 1
-        payload = build(self._seq[kind])
-        self._last_id += 1
-        self._connection.execute("INSERT INTO messages VALUES (?, ?, ?, ?)", (self._last_id, kind, topic, payload))
-        self._connection.execute("UPDATE counters SET seq = ? WHERE class = ?", (self._seq[kind], kind))
-        self.messages += 1
-        self.bytes += len(payload) + _ROW_BYTES
-        self.uncommitted += 1
-        if self.bytes > self._max_bytes:
-            self._drop()
+        seq = self._seq[kind] + 1
+        message = build(seq)
+        payload = wire.encode(message)
+        self._seq[kind] = seq
+        if len(payload) > self._limits.message_bytes:
+            self._group.refuse(kind)
+        else:
+            row = (seq, topic, self._boots.current, message.uptime_ms, message.clock_trusted, payload)
+            self._group.add(kind, row)
 
     def answered(self, which: Input) -> None:
         """Move the cursor of an input that needs no other answer, at the next commit."""
-        self._begin()
-        if isinstance(which.position, int):
-            self._connection.execute("INSERT OR REPLACE INTO reached VALUES (?, ?)", (which.source, which.position))
-        else:
-            self._connection.execute("INSERT OR IGNORE INTO taken VALUES (?, ?)", (which.source, which.position))
+        self._group.advance(which)
 
     def commit(self) -> None:
-        """Make everything so far durable; it may be offered from now on."""
-        if self._connection.in_transaction:
-            self._connection.execute("COMMIT")
-        self._committed_id = self._last_id
-        self.uncommitted = 0
+        """Make everything so far durable; it may be offered from now on.
 
-    def waiting(self, after: int, limit: int) -> list[Waiting]:
-        """Committed messages with ids above `after`, oldest first."""
-        rows = self._connection.execute(
-            "SELECT id, topic, payload FROM messages WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-            (after, self._committed_id, limit),
-        )
-        return [Waiting(*row) for row in rows]
+        Raises:
+            sqlite3.Error: the disk refuses, and giving up the reserve does not help.
+        """
+        self._boots.look()
+        if self._group.empty and not self._boots.changed:
+            return
+        try:
+            self._write()
+        except sqlite3.OperationalError as error:
+            if not self._room.is_full(error):
+                raise
+            self._room.make()
+            self._transaction(self._make_smaller)
+            self._room.write_back()
+            self._write()
+
+    def waiting(self) -> list[Waiting]:
+        """Some of the committed messages that were not given since `rewind`, in order within each class."""
+        return self._outgoing.batch()
+
+    def rewind(self) -> None:
+        """Give all that wait once more: nobody knows what became of those given before."""
+        self.commit()
+        self._outgoing.rewind()
+
+    def holds(self, message_id: int) -> bool:
+        """Whether a message that was given has not been dropped since."""
+        kind, seq = kind_and_seq(message_id)
+        return seq > self._tables[kind].tally.floor
 
     def acknowledge(self, message_id: int) -> None:
         """Delete a message at the next commit: the broker has it. Lost in a crash, it is sent again."""
-        self._begin()
-        self._remove("id = ?", (message_id,))
+        self._group.acknowledge(*kind_and_seq(message_id))
 
     def cursor(self, source: str) -> Cursor:
         """How far the source was read."""
+        self.commit()
         reached = self._connection.execute("SELECT position FROM reached WHERE source = ?", (source,)).fetchone()
         names = self._connection.execute("SELECT name FROM taken WHERE source = ?", (source,))
         return Cursor(reached[0] if reached else -1, [name for (name,) in names])
 
     def forget(self, source: str, names: Iterable[str]) -> None:
-        """Drop the cursors of named positions that are gone from their source."""
-        self._begin()
-        rows = ((source, name) for name in names)
-        self._connection.executemany("DELETE FROM taken WHERE source = ? AND name = ?", rows)
+        """Drop the cursors of named positions that are gone from their source, at the next commit."""
+        self._group.forget(source, names)
 
     def close(self) -> None:
         """Commit and close."""
         self.commit()
         self._connection.close()
 
-    def _begin(self) -> None:
-        if not self._connection.in_transaction:
+    def shrink(self) -> None:
+        """Give the disk what a bound that became smaller does not allow."""
+        if self._room.outgrown():
+            self._transaction(self._make_smaller)
+            self._connection.execute("VACUUM")
+
+    def _write(self) -> None:
+        at_once = self._room.deletes_at_once(self.messages)
+        for table, numbers in zip(self._tables.values(), self._group.acked.values(), strict=True):
+            while len(numbers) > at_once:
+                self._transaction(partial(table.delete, numbers[:at_once]))
+                del numbers[:at_once]
+        self._transaction(self._write_group)
+        self._outgoing.committed.update(self._seq)
+        self._group = Group()
+        self._boots.changed = False
+        self._room.after_commit()
+
+    def _transaction(self, write: Callable[[], None]) -> None:
+        tallies = [table.tally for table in self._tables.values()]
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
+            write()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):  # some errors end the transaction by themselves
+                self._connection.execute("ROLLBACK")
+            for table, tally in zip(self._tables.values(), tallies, strict=True):
+                table.tally = tally
+            raise
 
-    def _remove(self, where: str, values: tuple[object, ...]) -> int:
-        rows = self._connection.execute(f"DELETE FROM messages WHERE {where} RETURNING length(payload)", values)  # noqa: S608  # `where` is ours
-        sizes = [size for (size,) in rows]
-        self.messages -= len(sizes)
-        self.bytes -= sum(sizes) + len(sizes) * _ROW_BYTES
-        return len(sizes)
+    def _write_group(self) -> None:
+        now_ms = clock.uptime_ms()
+        look = now_ms >= self._look_ms
+        if look:
+            self._look_ms = now_ms + _LOOK_MS
+        for kind, table in self._tables.items():
+            if self._group.acked[kind]:
+                table.delete(self._group.acked[kind])
+            if look:
+                table.expire()
+            if self._seq[kind] != table.tally.seq:
+                table.insert(self._group.rows[kind], self._group.too_large[kind], self._seq[kind])
+        self._group.write_cursors(self._connection)
+        if self._boots.changed:
+            self._boots.save(min(table.oldest_boot() for table in self._tables.values()))
+        self._make_smaller()
 
-    def _drop(self) -> None:
-        """Drop a tenth of the bound from the least important class that has something, oldest first."""
-        for kind in reversed(CLASSES):
-            while self.bytes > self._max_bytes * 0.9:
-                chosen = "id IN (SELECT id FROM messages WHERE class = ? ORDER BY id LIMIT 16)"
-                count = self._remove(chosen, (kind,))
-                if count == 0:
-                    break
-                self.dropped[kind] += count
-            self._connection.execute("UPDATE counters SET dropped = ? WHERE class = ?", (self.dropped[kind], kind))
-            if self.bytes <= self._max_bytes:
-                return
+    def _make_smaller(self) -> None:
+        """If it is too full, drop messages: the least important class first, the oldest of a class first."""
+        for table in reversed(self._tables.values()):
+            if not self._room.too_full():
+                break
+            while (excess_bytes := self._room.excess_bytes()) and table.drop_oldest(excess_bytes):
+                pass
+        for table in self._tables.values():
+            table.save()
 
 
-def open_spool(path: Path, max_bytes: int) -> Spool:
+def open_spool(path: Path, settings: config.Spool) -> Spool:
     """Open the spool at `path`, or make it. A damaged one is set aside and a new one begun.
 
     Raises:
         sqlite3.Error: the disk refuses.
     """
-    replaced = None
+    limits = bounds(int(settings.max_mb * 1e6), path.parent)
+    reserve = Reserve(path.with_name(f"{path.name}.reserve"), limits.reserve_bytes)
     try:
-        connection = _connect(path)
-    except sqlite3.DatabaseError as error:
-        if not path.exists() or isinstance(error, sqlite3.OperationalError):
+        opened = open_file(path, settings.sync, limits)
+    except sqlite3.OperationalError as error:
+        if not no_room(error, path.parent):
             raise
-        replaced = _set_aside(path)
-        connection = _connect(path)
-    return Spool(connection, max_bytes, replaced)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Transactions are ours: group commit spans many statements.
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA journal_size_limit = 4194304")
-        connection.execute("PRAGMA cache_size = -512")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            _create(connection)
-        elif version != _FORMAT or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("not a whole spool of this format")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for statement in _SCHEMA.strip().split("\n"):
-        connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES (?)", (os.urandom(4).hex(),))
-    connection.executemany("INSERT INTO counters VALUES (?, 0, 0)", [(kind,) for kind in CLASSES])
-    connection.execute(f"PRAGMA user_version = {_FORMAT}")
-    connection.execute("COMMIT")
-
-
-def _set_aside(path: Path) -> Path:
-    kept = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
-    path.rename(kept)
-    for suffix in ("-wal", "-shm"):  # left behind, they would be taken for the new file's
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(kept.with_name(kept.name + suffix))
-    return kept
+        give_up(path, reserve)
+        opened = open_file(path, settings.sync, limits)
+    room = Room(opened.connection, path, limits, reserve)
+    spool = Spool(opened, room, limits, settings.ttl_s)
+    spool.shrink()
+    return spool

@@ -1,4 +1,4 @@
-"""The spool keeps what was committed, in order, once each, through crashes, damage and a full disk's bound."""
+"""The spool keeps what was committed, in order, once each, through crashes and damage."""
 
 from __future__ import annotations
 
@@ -9,28 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_agent.link.spool import Spool, open_spool
-from firmware_profiles.wire import CLASSES, Input, MessageClass
-
-LARGE = 1 << 30
-
-
-def put(spool: Spool, kind: MessageClass = "prediction", size: int = 100, answers: Input | None = None) -> None:
-    spool.put(kind, f"t/{kind}", lambda seq: str(seq).encode().ljust(size))
-    if answers is not None:
-        spool.answered(answers)
-
-
-def numbers(spool: Spool) -> list[int]:
-    return [int(message.payload) for message in spool.waiting(0, 1000)]
+from edge_agent.link.spool import open_spool
+from firmware_profiles.wire import CLASSES, Input
+from tests.edge_agent.spools import LARGE, crash, events, numbers, put, put_many, waiting
 
 
 def test_what_is_not_committed_is_not_offered(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "s.db", LARGE)
     put(spool)
-    assert numbers(spool) == []
+    assert spool.waiting() == []
     spool.commit()
-    assert numbers(spool) == [1]
+    assert [event.seq for event in events(spool.waiting())] == [1]
+    assert spool.waiting() == []
 
 
 def test_numbers_and_messages_survive_a_restart(tmp_path: Path) -> None:
@@ -38,7 +28,7 @@ def test_numbers_and_messages_survive_a_restart(tmp_path: Path) -> None:
     put(spool)
     put(spool)
     spool.commit()
-    spool.acknowledge(spool.waiting(0, 1)[0].id)
+    spool.acknowledge(spool.waiting()[0].id)
     spool.close()
     again = open_spool(tmp_path / "s.db", LARGE)
     assert again.id == spool.id
@@ -51,19 +41,13 @@ def test_numbers_and_messages_survive_a_restart(tmp_path: Path) -> None:
 def test_all_acknowledged_and_reopened_the_numbers_go_on(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "s.db", LARGE)
     put(spool)
-    spool.commit()
-    spool.acknowledge(1)
+    spool.acknowledge(waiting(spool)[0].id)
     spool.close()
     again = open_spool(tmp_path / "s.db", LARGE)
-    assert (again.messages, again.bytes) == (0, 0)
+    assert again.messages == 0
     put(again)
     again.commit()
     assert numbers(again) == [2]
-
-
-def crash(spool: Spool) -> None:
-    """What a killed process leaves behind: its open transaction is rolled back."""
-    spool._connection.close()
 
 
 def test_a_crash_takes_message_and_cursor_together(tmp_path: Path) -> None:
@@ -89,30 +73,31 @@ def test_forgotten_names_may_come_again(tmp_path: Path) -> None:
     assert open_spool(tmp_path / "s.db", LARGE).cursor("folder").taken == ["b"]
 
 
-def test_a_full_spool_drops_telemetry_first_and_events_last(tmp_path: Path) -> None:
-    spool = open_spool(tmp_path / "s.db", 100_000)
-    for kind in CLASSES:
-        for _ in range(100):
-            put(spool, kind, 300)
-    for _ in range(250):
-        put(spool, "event", 300)
-    spool.commit()
-    kinds = {message.topic for message in spool.waiting(0, 1000)}
-    assert kinds == {"t/event"}
-    assert spool.dropped["telemetry"] == 100
-    assert spool.dropped["prediction"] == 100
-    assert 0 < spool.dropped["event"] < 100
-    assert spool.bytes <= 100_000
-    spool.close()
-    assert open_spool(tmp_path / "s.db", 100_000).dropped == spool.dropped
+def test_classes_go_out_in_the_order_of_their_importance_and_each_in_order(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "s.db", LARGE)
+    for kind in reversed(CLASSES):
+        put_many(spool, kind, 300)
+    messages = waiting(spool)
+    assert [message.topic for message in messages] == [f"t/{kind}" for kind in CLASSES for _ in range(300)]
+    assert [event.seq for event in events(messages)] == [*range(1, 301)] * 3
+
+
+def test_what_waited_before_is_given_again_and_what_was_acknowledged_is_not(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "s.db", LARGE)
+    put_many(spool, "prediction", 400)
+    given = [*spool.waiting(), *spool.waiting()]
+    assert spool.waiting() == []
+    for message in (given[0], *given[10:20], given[399]):
+        spool.acknowledge(message.id)
+    assert numbers(spool) == [*range(2, 11), *range(21, 400)]
+    assert spool.messages == 388
 
 
 @pytest.mark.parametrize("damage", ["overwritten", "truncated", "another file", "another format"])
 def test_a_damaged_spool_is_set_aside_and_a_new_one_begun(damage: str, tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     spool = open_spool(path, LARGE)
-    for _ in range(200):
-        put(spool)
+    put_many(spool, "prediction", 200)
     spool.close()
     content = path.read_bytes()
     if damage == "overwritten":
@@ -165,20 +150,21 @@ def test_committed_and_unacknowledged_is_exactly_what_waits(
             kind = next(kind for kind in CLASSES if kind == value)
             put(spool, kind, 1)
             seq[kind] += 1
-            current.append((f"t/{kind}", str(seq[kind]).encode()))
+            current.append((str(kind), seq[kind]))
         elif step == "commit":
             spool.commit()
             durable, durable_seq = list(current), dict(seq)
         elif step == "acknowledge" and isinstance(value, int):
-            waiting = spool.waiting(0, 100)
-            if value < len(waiting):
-                spool.acknowledge(waiting[value].id)
-                current.remove((waiting[value].topic, waiting[value].payload))
+            offered = spool.waiting()
+            if value < len(offered):
+                spool.acknowledge(offered[value].id)
+                (event,) = events([offered[value]])
+                current.remove((event.name, event.seq))
         elif step == "crash":
             crash(spool)
             spool = open_spool(path, LARGE)
             current, seq = list(durable), dict(durable_seq)
-    spool.commit()
-    assert [(message.topic, message.payload) for message in spool.waiting(0, 1000)] == current
+    found = [(event.name, event.seq) for event in events(waiting(spool))]
+    assert found == sorted(current, key=lambda name_seq: (CLASSES.index(name_seq[0]), name_seq[1]))
     assert spool.messages == len(current)
     spool.close()
