@@ -55,6 +55,13 @@ _EXAMPLES: dict[str, wire.Message] = {
         version="1.0.0",
         models={"digits": _XNNPACK},
     ),
+    "reply": wire.Reply(
+        device="door-7",
+        model="digits",
+        version="1.0.0",
+        latency_ms=0.31,
+        result=wire.Classification([wire.ClassScore(7, "seven", 0.98), wire.ClassScore(1, "one", 0.01)]),
+    ),
 }
 _PARTS = (
     wire.Header,

@@ -26,7 +26,7 @@ def test_only_the_device_is_needed(tmp_path: Path) -> None:
 def test_the_template_is_a_configuration(tmp_path: Path) -> None:
     loaded = load(tmp_path, config.template("d1", "mqtt://u:p%40@h:1").decode())
     assert loaded.device == "d1"
-    assert broker_url.parse(loaded.broker.url, "x") == ("h", 1, "u", "p@")
+    assert broker_url.parse(loaded.broker.url, "x") == ("h", 1, "u", "p@", None)
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
