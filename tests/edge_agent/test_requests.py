@@ -80,20 +80,24 @@ def test_what_was_not_accepted_comes_again_to_the_next_process(tmp_path: Path, b
         asyncio.run(scenario())
 
 
-def test_a_token_of_a_lost_connection_accepts_nothing(tmp_path: Path, broker: Broker) -> None:
+def test_what_a_lost_connection_brought_is_not_accepted_and_takes_no_room(broker: Broker) -> None:
+    count = RECEIVE_MAXIMUM - 5
+
     async def scenario() -> None:
         async with running(broker.url, "door-7", OWN) as device:
             await until(lambda: device.ups == 1, "connected")
-            await asyncio.to_thread(asker.say, REQUEST, b"?")
-            await until(lambda: len(device.received) == 1, "the request")
+            for number in range(count):
+                await asyncio.to_thread(asker.say, REQUEST, b"%d" % number)
+            await until(lambda: len(device.received) == count, "the requests")
             broker.stop()
             await until(lambda: not device.link.connected, "the loss")
             answer(device)
             broker.start()
-            await until(lambda: len(device.received) == 2, "the request again")
-            answer(device, 1)
+            await until(lambda: len(device.received) == 2 * count, "all of them again")
+            for at in range(count):
+                answer(device, count + at)
             await device.offer(1, "godwit/door-7/event")
-            assert len(device.received) == 2
+            assert len(device.received) == 2 * count
 
     with asking(broker.port) as asker:
         asyncio.run(scenario())
@@ -160,7 +164,14 @@ def test_a_filter_that_is_not_wanted_any_more_is_taken_back_after_a_restart(tmp_
         asyncio.run(scenario())
 
 
-def test_no_more_than_the_bound_are_here_at_once(broker: Broker) -> None:
+class Generous(Broker):
+    """By itself it would have 100 messages in flight."""
+
+    def _configuration(self, folder: Path) -> str:
+        return super()._configuration(folder) + "max_inflight_messages 100\n"
+
+
+def test_no_more_than_the_bound_are_here_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         async with running(broker.url, "door-7", OWN) as device:
             await until(lambda: device.ups == 1, "connected")
@@ -170,11 +181,12 @@ def test_no_more_than_the_bound_are_here_at_once(broker: Broker) -> None:
             await until(lambda: len(device.received) == RECEIVE_MAXIMUM, "as many as may be here")
             await device.offer(2, "godwit/door-7/event")
             assert len(device.received) == RECEIVE_MAXIMUM
+            assert not caplog.records, "the broker did not send more"
             for message in device.received[:5]:
                 device.link.accept(message.token)
             await until(lambda: len(device.received) == RECEIVE_MAXIMUM + 5, "the others")
 
-    with asking(broker.port) as asker:
+    with Generous(tmp_path) as broker, asking(broker.port) as asker:
         asyncio.run(scenario())
 
 
