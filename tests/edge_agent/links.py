@@ -95,11 +95,15 @@ class Asker:
 
 
 @contextmanager
-def asking(port: int, broker: TlsBroker | None = None, identity: Identity | None = None) -> Iterator[Asker]:
-    """A connected client; with `identity` under TLS."""
-    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+def asking(
+    port: int, broker: TlsBroker | None = None, identity: Identity | None = None, will: str = ""
+) -> Iterator[Asker]:
+    """A connected client; with `identity` under TLS; with a last will on the topic `will`."""
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, reconnect_on_failure=False)
     if broker and identity:
         client.tls_set(str(broker.authority.certificate), str(identity.certificate), str(identity.key))
+    if will:
+        client.will_set(will, b"gone", 1)
     connected = threading.Event()
     client.on_connect = lambda *_: connected.set()
     client.connect("127.0.0.1", port)
