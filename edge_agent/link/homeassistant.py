@@ -22,17 +22,25 @@ _AVAILABLE = "{{ 'online' if value_json.state == 'online' else 'offline' }}"
 _MEASURED = {"state_class": "measurement"}
 _DIAGNOSTIC = {"entity_category": "diagnostic", **_MEASURED}
 
-# Brackets where a dot would find a method of a dict; no result is no value, which "None" says.
+_MOST_VALUES = 16
+
+
+def _best(of: str, field: str) -> str:
+    """Template of a field of the best of a list; no value, which "None" says, where the list is empty."""
+    return f"{{% set all = value_json.result.{of} %}}{{{{ all[0].{field} if all else None }}}}"
+
+
+def _label(of: str) -> str:
+    return f"{{% set all = value_json.result.{of} %}}{{{{ (all[0].label or all[0].index) if all else None }}}}"
+
+
 _RESULTS: dict[str, dict[str, tuple[str, Component]]] = {
-    "classification": {
-        "label": ("{% set top = value_json.result.top %}{{ (top[0].label or top[0].index) if top else None }}", {}),
-        "score": ("{% set top = value_json.result.top %}{{ top[0].score if top else None }}", _MEASURED),
+    "classification": {"label": (_label("top"), {}), "score": (_best("top", "score"), _MEASURED)},
+    "detection": {
+        "label": (_label("objects"), {}),
+        "count": ("{{ value_json.result.objects | count }}", _MEASURED),
     },
-    "regression": {"value": ("{{ value_json.result['values'][0] }}", _MEASURED)},
-    "detection": {"count": ("{{ value_json.result.objects | count }}", _MEASURED)},
-    "segmentation": {
-        "label": ("{% set all = value_json.result.classes %}{{ (all[0].label or all[0].index) if all else None }}", {})
-    },
+    "segmentation": {"label": (_label("classes"), {}), "share": (_best("classes", "share"), _MEASURED)},
     "anomaly": {"score": ("{{ value_json.result.score }}", _MEASURED)},
 }
 """Task → what of its result becomes a sensor: template, and what else is said of the sensor."""
@@ -124,6 +132,7 @@ def _of_device(device: str, manifest: Manifest) -> Iterator[tuple[str, Component
 
 def _of_model(device: str, model: Model) -> dict[str, Component]:
     topic = wire.topic(device, "prediction", model.name)
+    sensors = _values(model) if model.task == "regression" else _RESULTS.get(model.task, {})
     found = {
         f"{model.name}_{what}": {
             "name": f"{model.name} {what}",
@@ -131,7 +140,9 @@ def _of_model(device: str, model: Model) -> dict[str, Component]:
             "value_template": template,
             **more,
         }
-        for what, (template, more) in _RESULTS.get(model.task, {}).items()
+        for what, (template, more) in (
+            _values(model) if model.task == "regression" else _RESULTS.get(model.task, {})
+        ).items()
     }
     found[f"{model.name}_latency"] = {
         "name": f"{model.name} latency",
@@ -141,4 +152,15 @@ def _of_model(device: str, model: Model) -> dict[str, Component]:
         "unit_of_measurement": "ms",
         **_DIAGNOSTIC,
     }
+    return found
+
+
+def _values(model: Model) -> dict[str, tuple[str, Component]]:
+    """Of a regression: its values by the names they were given, or the first one."""
+    found = {}
+    for index, name in enumerate(model.post.names[:_MOST_VALUES] or ["value"]):
+        unit = model.post.units[index : index + 1]
+        more = _MEASURED | {"name": f"{model.name} {name}"} | ({"unit_of_measurement": unit[0]} if unit else {})
+        # Brackets, since a dot would find the method `values` of a dict.
+        found[f"value{index or ''}"] = (f"{{{{ value_json.result['values'][{index}] }}}}", more)
     return found

@@ -14,7 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from edge_agent.link import homeassistant
 from firmware_profiles import wire
-from firmware_profiles.manifest import Manifest
+from firmware_profiles.manifest import Manifest, OutputSpec
 from firmware_profiles.profile import Sensors
 from tests.edge_agent.support import manifest, model
 from tests.firmware_profiles.test_wire import HEADER, MESSAGES, NAMES
@@ -50,7 +50,7 @@ SENSOR = {
         "entity_category": {"enum": ["config", "diagnostic"]},
         "state_class": {"enum": ["measurement", "total", "total_increasing"]},
         "device_class": {"enum": ["enum", "temperature", "duration"]},
-        "unit_of_measurement": {"enum": ["°C", "ms"]},
+        "unit_of_measurement": TEXT,
         "options": {"type": "array", "items": TEXT, "minItems": 1},
     },
     "dependentSchemas": {"options": {"properties": {"device_class": {"const": "enum"}}, "required": ["device_class"]}},
@@ -129,9 +129,36 @@ def test_a_classification_shows_its_best_class_and_score() -> None:
     assert [shown(sensors[f"pets_{what}"], nothing) for what in ("label", "score")] == ["None", "None"]
 
 
-def test_a_regression_shows_its_first_value() -> None:
-    sensors = announced(deployed(task="regression"))["components"]
-    assert shown(sensors["pets_value"], prediction(wire.Regression([2.5, 1.0]))) == "2.5"
+def test_a_regression_shows_its_values_by_their_names() -> None:
+    said = prediction(wire.Regression([2.5, 1.0]))
+    unnamed = announced(deployed(task="regression"))["components"]
+    assert shown(unnamed["pets_value"], said) == "2.5"
+    post = OutputSpec(names=["mass", "length"], units=["kg", "cm"])
+    sensors = announced(deployed(task="regression", post=post))["components"]
+    assert [shown(sensors[key], said) for key in ("pets_value", "pets_value1")] == ["2.5", "1.0"]
+    assert (sensors["pets_value1"]["name"], sensors["pets_value1"]["unit_of_measurement"]) == ("pets length", "cm")
+
+
+@pytest.mark.parametrize(
+    ("task", "result", "expected"),
+    [
+        (
+            "detection",
+            wire.Detections([wire.Detection(2, "cup", 0.9, wire.Box(0, 0, 1, 1))] * 2),
+            {"label": "cup", "count": "2"},
+        ),
+        ("detection", wire.Detections([]), {"label": "None", "count": "0"}),
+        ("segmentation", wire.Segmentation([wire.ClassShare(1, "road", 0.75)]), {"label": "road", "share": "0.75"}),
+        ("anomaly", wire.Anomaly(0.5, is_anomaly=True), {"score": "0.5"}),
+        ("embedding", wire.Embedding([1.0]), {}),
+        ("raw", wire.Raw([]), {}),
+    ],
+)
+def test_every_task_shows_what_can_be_shown(task: str, result: wire.Result, expected: dict[str, str]) -> None:
+    sensors = announced(deployed(task=task))["components"]
+    of_model = {key.removeprefix("pets_"): sensor for key, sensor in sensors.items() if key.startswith("pets_")}
+    del of_model["latency"]
+    assert {what: shown(sensor, prediction(result)) for what, sensor in of_model.items()} == expected
 
 
 def test_the_device_shows_how_it_does() -> None:
