@@ -140,9 +140,7 @@ def _of_model(device: str, model: Model) -> dict[str, Component]:
             "value_template": template,
             **more,
         }
-        for what, (template, more) in (
-            _values(model) if model.task == "regression" else _RESULTS.get(model.task, {})
-        ).items()
+        for what, (template, more) in sensors.items()
     }
     found[f"{model.name}_latency"] = {
         "name": f"{model.name} latency",
