@@ -4,7 +4,7 @@
 # make test     every test that needs neither root nor emulation; the others: make test-system
 # make soak     1,000 cycles of outages, kills, full and failing disks and clock jumps over one running agent
 # make bench    the agent's cost and the converter's figures, beside their peers in the same run; writes bench/results.md
-# make docs     docs/cli.md, docs/wire.md and docs/report.md
+# make docs     docs/cli.md, docs/wire.md, docs/asyncapi.json and docs/report.md
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := converter edge_agent firmware_profiles fleet godwit
@@ -35,6 +35,7 @@ check: .venv/.ready
 	$(BIN)/mypy --strict $(PACKAGES) tools bench
 	$(BIN)/python -m tools.cli_reference --check
 	$(BIN)/python -m tools.wire_reference --check
+	$(BIN)/python -m tools.asyncapi_reference --check
 	$(BIN)/python -m tools.report_reference --check
 	$(BIN)/pytest -q tests/test_imports.py
 
@@ -55,6 +56,7 @@ bench: setup
 docs: .venv/.ready
 	$(BIN)/python -m tools.cli_reference
 	$(BIN)/python -m tools.wire_reference
+	$(BIN)/python -m tools.asyncapi_reference
 	$(BIN)/python -m tools.report_reference
 
 constraints: .venv/.ready

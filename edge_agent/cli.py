@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     install.add_argument(
         "--device-id", metavar="ID", help="name of this device (first install only; default: its host name)"
     )
-    install.add_argument("--broker", metavar="URL", help="mqtt://[user:password@]host[:port] (first install only)")
+    install.add_argument("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port] (first install only)")
     _add_json(install)
 
     run_ = _add(commands, "run", "run the active deployment until told to stop", _RUN_EXAMPLE)

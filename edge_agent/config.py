@@ -4,7 +4,10 @@
 device = "door-7"
 
 [broker]
-url = "mqtt://192.168.1.2:1883"
+url = "mqtts://192.168.1.2"
+ca = "etc/ca.pem"
+certificate = "etc/door-7.pem"
+key = "etc/door-7.key"
 
 [[source]]
 name = "camera"
@@ -22,22 +25,15 @@ import msgspec
 from msgspec import Meta
 
 from edge_agent import source_config
+from edge_agent.link_config import Broker, HomeAssistant
 from edge_agent.publish_config import Publish
 from edge_agent.source_config import SourceSettings
-from firmware_profiles import broker_url, schema
+from firmware_profiles import broker_url, schema, wire
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
 
 Seconds = Annotated[float, Meta(ge=0, le=3.2e9)]
 Sync = Literal["full", "normal"]
-
-DEFAULT_BROKER_URL = "mqtt://127.0.0.1:1883"
-
-
-class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Where predictions go: `mqtt://[user:password@]host[:port]`."""
-
-    url: str = DEFAULT_BROKER_URL
 
 
 class TimeToLive(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -97,6 +93,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     telemetry: Telemetry = Telemetry()
     worker: Worker = Worker()
     publish: list[Publish] = []
+    homeassistant: HomeAssistant = HomeAssistant()
 
 
 def load(path: Path) -> Config:
@@ -111,6 +108,9 @@ def load(path: Path) -> Config:
         broker_url.parse(config.broker.url, f"{path}: broker.url")
     except InputError as error:
         problems += error.problems
+    if config.device == wire.POOL:
+        found = f"{wire.POOL!r}, a word of the topics"
+        problems.append(Problem(f"{path}: device", "a device's name", found, "rename it"))
     problems += _twice(f"{path}: source", [source.name for source in config.source], "rename one")
     problems += _twice(f"{path}: publish", [row.model for row in config.publish], "keep one row a model")
     for source in config.source:

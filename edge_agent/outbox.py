@@ -12,9 +12,10 @@ from typing import Literal
 from edge_agent import clock, config
 from edge_agent.channel import Answer, Predicted
 from edge_agent.clock import Moment
-from edge_agent.link.mqtt import IN_FLIGHT, Link
+from edge_agent.link.mqtt import Link
 from edge_agent.link.outgoing import Waiting
 from edge_agent.link.spool import Spool
+from edge_agent.link.window import IN_FLIGHT
 from edge_agent.losses import Losses
 from edge_agent.publish import Publisher
 from firmware_profiles import wire

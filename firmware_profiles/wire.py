@@ -1,7 +1,8 @@
 """The wire: MQTT topics and messages. The only place where either is built or parsed.
 
-Topics are `godwit/<device>/<rest>`; payloads are JSON of the structs below. `docs/wire.md` is
-generated from this module.
+Topics are `godwit/<device>/<rest>` and, of a pool, `godwit/pool/<pool>/<rest>`; payloads are JSON of
+the structs below, but for requests, which are whatever the model takes. `docs/wire.md` and
+`docs/asyncapi.json` are generated from this module.
 
 A message is identified by (device, class, `spool`, `seq`): `seq` counts the messages of a class and
 survives restarts; `spool` names the file that counts, and changes only when a damaged spool had to
@@ -11,6 +12,7 @@ number is a lost message.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
 
@@ -29,17 +31,34 @@ CLASSES: tuple[MessageClass, ...] = ("event", "prediction", "telemetry")
 Device = Annotated[str, Meta(pattern=NAME_PATTERN)]
 
 
+POOL = "pool"
+"""The second level of a pool's topics, so no device's name."""
+
+_WITH_ID = ("infer", "reply")
+_MAX_ID = 128
+
+
 class Topic(NamedTuple):
-    """A parsed topic: `godwit/<device>/<kind>[/<model>]`."""
+    """A parsed topic.
+
+    `godwit/<device>/<kind>[/<model>[/<id>]]` or `godwit/pool/<pool>/<kind>/<model>[/<id>]`.
+
+    Attributes:
+        device: empty in a pool's topic.
+        id: which request it is, or which one it answers; only where `kind` is "infer" or "reply".
+        pool: empty in a device's topic.
+    """
 
     device: str
     kind: str
     model: str = ""
+    id: str = ""
+    pool: str = ""
 
 
-def topic(device: str, kind: str, model: str = "") -> str:
-    """The topic of `kind` ("status", "info", "event", "telemetry", "prediction") of a device."""
-    return "/".join(filter(None, (ROOT, device, kind, model)))
+def topic(device: str, kind: str, model: str = "", id: str = "", pool: str = "") -> str:  # noqa: A002  # as in Topic
+    """The topic of `kind`, a key of `MESSAGES` or "infer", of a device or, if one is named, of a pool."""
+    return "/".join(filter(None, (ROOT, f"{POOL}/{pool}" if pool else device, kind, model, id)))
 
 
 def subscription(device: str = "+") -> str:
@@ -47,12 +66,41 @@ def subscription(device: str = "+") -> str:
     return f"{ROOT}/{device}/#"
 
 
+def request_filters(device: str, pools: Iterable[str], models: Iterable[str]) -> list[str]:
+    """Filters for all requests to a device, and for its share of those to its pools, for the models that it has."""
+    models = list(models)
+    shares = [f"$share/{pool}/{topic('', 'infer', model, '#', pool)}" for pool in pools for model in models]
+    return [topic(device, "infer", "#"), *shares]
+
+
 def parse_topic(text: str) -> Topic | None:
     """The parts of one of our topics; None for any other."""
     root, *rest = text.split("/")
-    if root != ROOT or not 2 <= len(rest) <= 3 or not all(rest):
+    if root != ROOT or not 2 <= len(rest) <= 5 or not all(rest):
         return None
-    return Topic(*rest)
+    where = {"device": rest.pop(0)}
+    if where["device"] == POOL:
+        where = {"device": "", "pool": rest.pop(0)}
+    kind, model, id_, *more = [*rest, "", "", ""]
+    if not kind or any(more) or (id_ and kind not in _WITH_ID) or len(id_) > _MAX_ID:
+        return None
+    if "pool" in where and not (model and kind in _WITH_ID):
+        return None
+    return Topic(kind=kind, model=model, id=id_, **where)
+
+
+def reply_topic(request: Topic, response_topic: str = "") -> str:
+    """Where the answer to a request goes: to its response topic (MQTT 5), else to `reply` beside `infer`.
+
+    A response topic among our own that is no `reply` is passed over: whoever may ask a device must not
+    make it say what it never said.
+    """
+    of_ours = response_topic.partition("/")[0] == ROOT
+    asked = parse_topic(response_topic) if of_ours else None
+    admitted = asked is not None and asked.kind == "reply" if of_ours else bool(response_topic)
+    if admitted and not set(response_topic) & set("+#\0") and not response_topic.startswith("$"):
+        return response_topic
+    return topic(request.device, "reply", request.model, request.id, request.pool)
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -292,6 +340,7 @@ EVENTS = {
     "rate_raised": "the device has cooled down, and its sources go faster again",
     "source_ended": "a source has no more inputs",
     "source_failed": "a source could not be opened or read",
+    "certificate_dates_unchecked": "the clock is not trusted: the broker's certificate was judged, but not its dates",
     "spool_replaced": "a damaged spool was set aside and a new one begun",
     "spool_dropped": "messages were dropped: there was no room for them, or they were too old; once a minute at most",
     "disk_full": "the disk is full; the spool goes on in its reserve",
@@ -344,7 +393,30 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, RuntimeInUse]
 
 
-Message = Prediction | Telemetry | Event | Status | Info
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """`godwit/<device>/reply/<model>[/<id>]`, `godwit/pool/<pool>/reply/<model>[/<id>]`, or a response topic.
+
+    The answer to a request on the same topic with `infer` for `reply`. In MQTT 5 it carries the request's
+    correlation data; in MQTT 3.1.1, which has none, the requester adds an `<id>` of its own to the topic.
+    A request may be answered twice: it is delivered again after a connection was lost.
+
+    Attributes:
+        device: which answers.
+        version: of the deployment.
+        latency_ms: of pre-processing, inference and post-processing; None without a result.
+        result: None where there is an error.
+        error: why there is no result; empty where there is one.
+    """
+
+    device: str
+    model: str
+    version: str
+    latency_ms: float | None = None
+    result: Result | None = None
+    error: str = ""
+
+
+Message = Prediction | Telemetry | Event | Status | Info | Reply
 
 MESSAGES: dict[str, type[Message]] = {
     "prediction": Prediction,
@@ -352,6 +424,7 @@ MESSAGES: dict[str, type[Message]] = {
     "event": Event,
     "status": Status,
     "info": Info,
+    "reply": Reply,
 }
 """What the third level of a topic announces."""
 

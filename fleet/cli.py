@@ -8,16 +8,19 @@ from pathlib import Path
 import click
 import msgspec
 
-from firmware_profiles import broker_url
+from firmware_profiles import broker_access
+from firmware_profiles.broker_access import Files
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import NAME_PATTERN
+
+_FILE = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--device-id", metavar="ID", help="Name of the device in every topic; first installation only.")
-@click.option("--broker", metavar="URL", help="mqtt://[user:password@]host[:port]; first installation only.")
+@click.option("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port]; first installation only.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a target.")
 def flash(
@@ -50,23 +53,38 @@ def flash(
 
 
 @click.command()
-@click.option("--broker", required=True, metavar="URL", help="mqtt://[user:password@]host[:port]")
+@click.option("--broker", required=True, metavar="URL", help="mqtt[s]://[user:password@]host[:port]")
+@click.option("--ca", metavar="PEM", type=_FILE, help="Who must have signed the broker's certificate.")
+@click.option("--cert", metavar="PEM", type=_FILE, help="Certificate to show to the broker.")
+@click.option("--key", metavar="PEM", type=_FILE, help="Its private key.")
+@click.option("--password-file", metavar="F", type=_FILE, help="Holds one line, user:password.")
 @click.option("--device", metavar="NAME", help="Only this device; every one by default.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N predictions, repeats not counted.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="S", help="End after S seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line.")
-def watch(broker: str, device: str | None, count: int | None, timeout: float | None, as_json: bool) -> None:
+def watch(
+    broker: str,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    password_file: Path | None,
+    device: str | None,
+    count: int | None,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
     """Follow what devices say over MQTT; gaps and repeats are marked.
 
     \b
     godwit watch --broker mqtt://localhost:1883
     godwit watch --broker mqtt://localhost:1883 --device door-7 --count 100 --json
+    godwit watch --broker mqtts://broker.lan --ca ca.pem --cert operator.pem --key operator.key
     """
     from fleet import observed
     from fleet.watch import Wanted
     from fleet.watch import watch as follow
 
-    address = broker_url.parse(broker, "--broker")
+    address = broker_access.read(broker, "--broker", Files(ca, cert, key, password_file))
     if device is not None and not re.match(NAME_PATTERN, device):
         step = "type its device-id, or nothing for every device"
         raise InputError(Problem("--device", "the name of one device", repr(device), step))

@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from firmware_profiles import broker_access
 from firmware_profiles.broker_url import Address
 from firmware_profiles.errors import Problem, UnavailableError
 from fleet.observed import Connection
@@ -70,6 +71,7 @@ class Subscriber:
         self._answered = False
         self._answer_until = 0.0
         self._refused = ""
+        self._untrusted = ""
         self._lost_because = ""
         self._delay_s = _FIRST_DELAY_S
 
@@ -77,12 +79,15 @@ class Subscriber:
         """Connect, or handle what has come, for at most about `longest_s` seconds.
 
         Raises:
-            UnavailableError: the broker refuses us.
+            UnavailableError: the broker refuses us, or we its certificate.
         """
         lost_because = self._advance(longest_s) if self._open else self._connect()
+        where = f"broker {self._address.host}:{self._address.port}"
+        if self._untrusted:
+            step = "check the CA, and this machine's clock"
+            raise UnavailableError(Problem(where, "a broker that we trust", self._untrusted, step))
         if self._refused:
             step = "check the user, the password and the broker's access list"
-            where = f"broker {self._address.host}:{self._address.port}"
             raise UnavailableError(Problem(where, "a broker that admits us", self._refused, step))
         if lost_because and not self._change_version():
             self._on_change(Connection("lost" if self.ever_subscribed else "unreachable", lost_because))
@@ -127,6 +132,8 @@ class Subscriber:
         )
         if self._address.user is not None:
             client.username_pw_set(self._address.user, self._address.password)
+        if context := broker_access.context(self._address):
+            client.tls_set_context(context)
         return client
 
     def _connect(self) -> str:
@@ -140,6 +147,8 @@ class Subscriber:
         try:
             self._client.connect(self._address.host, self._address.port, _KEEPALIVE_S, **options)
         except OSError as error:
+            if refused := getattr(error, "verify_message", ""):
+                self._untrusted = f"a certificate that is refused ({refused})"
             return (error.strerror or str(error)).lower()
         self._open = True
         return ""

@@ -103,7 +103,7 @@ class _Counter:
 
     def _observe(self, topic: wire.Topic, message: wire.Message) -> Observed:
         if not isinstance(message, wire.Header):
-            return Observed(kind=topic.kind, device=topic.device, message=message)
+            return Observed(kind=topic.kind, device=topic.device or topic.pool, message=message)
         sighting = self._tracker.see(topic.device, topic.kind, message.spool, message.seq)
         self.predictions += isinstance(message, wire.Prediction) and not sighting.repeated
         return Observed(kind=topic.kind, device=topic.device, message=message, **sighting._asdict())

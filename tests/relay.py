@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tools.broker import Broker, free_port
+from tools.certificates import Identity
 
 _REFUSAL = b"\x20\x02\x00\x01"
 """CONNACK of MQTT 3.1.1: unacceptable protocol version."""
@@ -84,3 +87,57 @@ def relay(broker: Broker, answer: bytes | None) -> Iterator[Relay]:
 
 OLD_BROKERS = {"refuses": _REFUSAL, "closes": b""}
 """How brokers without MQTT 5 answer it; amqtt gives no answer at all."""
+
+
+class Coalescing(socketserver.ThreadingTCPServer):
+    """TLS on the client's side; what comes from the broker while it is `held` goes on in one record.
+
+    Attributes:
+        url: `mqtts://127.0.0.1:PORT`.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, broker: Broker, identity: Identity) -> None:
+        port = free_port()
+        super().__init__(("127.0.0.1", port), _TlsConnection)
+        self.broker = broker
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context.load_cert_chain(*identity)
+        self.flowing = threading.Event()
+        self.flowing.set()
+        self.url = f"mqtts://127.0.0.1:{port}"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.flowing.clear()
+        yield
+        self.flowing.set()
+
+
+class _TlsConnection(socketserver.BaseRequestHandler):
+    server: Coalescing
+
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.server.broker.port)) as broker, contextlib.suppress(OSError):
+            client = self.server.context.wrap_socket(self.request, server_side=True)
+            while True:
+                ends = [client, broker] if self.server.flowing.is_set() else [client]
+                for end in [client] if client.pending() else select.select(ends, [], [], 0.02)[0]:
+                    said = end.recv(16384)
+                    if not said:
+                        return
+                    (broker if end is client else client).sendall(said)
+
+
+@contextmanager
+def coalescing(broker: Broker, identity: Identity) -> Iterator[Coalescing]:
+    """A running one."""
+    with Coalescing(broker, identity) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

@@ -91,12 +91,12 @@ class Broker:
             f"persistence_location {folder}/",
             # By default it drops what is beyond 1000 messages for a subscriber that is away.
             "max_queued_messages 0",
-            "log_dest stdout",
         ]
-        if os.geteuid() == 0:
-            # Else it becomes another user, who may not write into this folder.
-            lines.append("user root")
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + self._of_this_run()
+
+    def _of_this_run(self) -> str:
+        # As root it becomes another user by default, who may not write into this folder.
+        return "log_dest stdout\n" + "user root\n" * (os.geteuid() == 0)
 
     def _wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S

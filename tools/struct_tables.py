@@ -14,8 +14,7 @@ import msgspec
 
 def table(kind: type[msgspec.Struct], told_elsewhere: Collection[type] = ()) -> list[str]:
     """A struct's sentences and the table of its own fields; those of `told_elsewhere` are not repeated."""
-    prose, _, attributes = (inspect.getdoc(kind) or "").partition("\nAttributes:\n")
-    told = _told(attributes)
+    prose, told = described(kind)
     inherited = {
         field.name for base in kind.__mro__[1:] if base in told_elsewhere for field in msgspec.structs.fields(base)
     }
@@ -26,7 +25,13 @@ def table(kind: type[msgspec.Struct], told_elsewhere: Collection[type] = ()) -> 
     ]
     if tag := kind.__struct_config__.tag:
         rows.insert(0, f'| `{kind.__struct_config__.tag_field}` | `"{tag}"` | tells which result it is |')
-    return [prose.strip(), "\n".join(["| field | type | means |", "|---|---|---|", *rows])]
+    return [prose, "\n".join(["| field | type | means |", "|---|---|---|", *rows])]
+
+
+def described(kind: type[msgspec.Struct]) -> tuple[str, dict[str, str]]:
+    """What a struct's docstring says of it, and of its fields by their names."""
+    prose, _, attributes = (inspect.getdoc(kind) or "").partition("\nAttributes:\n")
+    return prose.strip(), _told(attributes)
 
 
 def _told(attributes: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ _HEADER = wire.Header(seq=42, spool="5f1c09ab", boot="e83d1f77", uptime_ms=93_42
 _COMMON = msgspec.structs.asdict(_HEADER)
 _XNNPACK = wire.RuntimeInUse("litert", "xnnpack", "2.3.0", delegated_nodes=9, nodes=9)
 _INPUT = wire.Input("replay", 41)
-_EXAMPLES: dict[str, wire.Message] = {
+EXAMPLES: dict[str, wire.Message] = {
     "prediction": wire.Prediction(
         **_COMMON,
         model="digits",
@@ -61,6 +61,13 @@ _EXAMPLES: dict[str, wire.Message] = {
         version="1.0.0",
         models={"digits": _XNNPACK},
     ),
+    "reply": wire.Reply(
+        device="door-7",
+        model="digits",
+        version="1.0.0",
+        latency_ms=0.31,
+        result=wire.Classification([wire.ClassScore(7, "seven", 0.98), wire.ClassScore(1, "one", 0.01)]),
+    ),
 }
 _PARTS = (
     wire.Header,
@@ -84,10 +91,10 @@ _PARTS = (
 
 def text() -> str:
     """The whole document."""
-    assert _EXAMPLES.keys() == wire.MESSAGES.keys(), "every message has an example"
+    assert EXAMPLES.keys() == wire.MESSAGES.keys(), "every message has an example"
     pieces = ["# The wire", "Generated from `firmware_profiles/wire.py` by `make docs`: do not edit."]
     pieces += [inspect.getdoc(wire) or "", "Fields of `Header` begin every message of a class.", "## Messages"]
-    for kind, example in _EXAMPLES.items():
+    for kind, example in EXAMPLES.items():
         pieces += [f"### {kind}", *table(wire.MESSAGES[kind], _PARTS)]
         pieces.append(f"```json\n{msgspec.json.format(wire.encode(example), indent=2).decode()}\n```")
     pieces.append("## Parts of messages")

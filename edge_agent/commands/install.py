@@ -17,6 +17,7 @@ import msgspec
 from edge_agent import config
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
+from edge_agent.link_config import DEFAULT_BROKER_URL
 from firmware_profiles import atomic, broker_url, profile
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import BundleError, InputError, Problem, UnavailableError
@@ -78,7 +79,7 @@ def _configuration(root: Root, device: str | None, broker: str | None) -> bytes 
         step = "use lower-case letters, digits, dots and dashes"
         raise InputError(Problem("--device-id", "a name of at most 64 characters", repr(device), step))
     if not root.config.exists():
-        return config.template(device or _host_name(), broker or config.DEFAULT_BROKER_URL)
+        return config.template(device or _host_name(), broker or DEFAULT_BROKER_URL)
     present = config.load(root.config)
     step = f"edit {root.config}: an installation never changes it"
     problems = [

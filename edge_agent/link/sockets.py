@@ -30,11 +30,14 @@ class _Served:
 
     def _watch(self, stream: Stream) -> None:
         if stream.fileno() >= 0:
-            self._loop.add_reader(stream, self._read)
+            self._loop.add_reader(stream, self._read, stream)
 
-    def _read(self) -> None:
+    def _read(self, stream: Stream) -> None:
         # What it returns is told by on_disconnect too.
         self._client.loop_read()
+        # TLS takes whole records off the socket, which then is not readable although there is more.
+        while stream.fileno() >= 0 and getattr(stream, "pending", int)():
+            self._client.loop_read()
 
     def on_close(self, _client: Client, _: Any, stream: Stream) -> None:
         self._loop.remove_reader(stream)

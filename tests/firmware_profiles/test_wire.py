@@ -50,14 +50,55 @@ MESSAGES = {
     ),
     "status": wire.Status("online", HEADER["time"]),
     "info": wire.Info(device="d", agent="0.1.0", profile="p", deployment="pets", version="1", models={"pets": USED}),
+    "reply": wire.Reply(device="d", model="pets", version="1", error="a picture of 3 bytes"),
 }
 
 
-@given(NAMES, st.sampled_from(["status", "info", "event", "telemetry", "prediction"]), NAMES | st.just(""))
+DEVICES = NAMES.filter(lambda name: name != wire.POOL)
+
+
+@given(DEVICES, st.sampled_from(["status", "info", "event", "telemetry", "prediction"]), NAMES | st.just(""))
 def test_a_topic_is_read_back(device: str, kind: str, model: str) -> None:
     text = wire.topic(device, kind, model)
     assert wire.parse_topic(text) == wire.Topic(device, kind, model)
     assert not set(text) & set("+#\n\0 ")
+
+
+@given(DEVICES, NAMES | st.just(""), st.sampled_from(["infer", "reply"]), NAMES, NAMES | st.just(""))
+def test_a_topic_of_requests_is_read_back(device: str, pool: str, kind: str, model: str, id_: str) -> None:
+    said = wire.Topic("" if pool else device, kind, model, id_, pool)
+    assert wire.parse_topic(wire.topic(*said)) == said
+
+
+def test_a_request_is_answered_beside_it_unless_it_says_where() -> None:
+    asked = wire.Topic("d", "infer", "pets", "7")
+    pooled = wire.Topic("", "infer", "pets", pool="line-3")
+    assert wire.reply_topic(asked) == "godwit/d/reply/pets/7"
+    assert wire.reply_topic(pooled) == "godwit/pool/line-3/reply/pets"
+    assert wire.reply_topic(asked, "desk/answers") == "desk/answers"
+    assert wire.reply_topic(pooled, "godwit/pool/line-3/reply/pets/x") == "godwit/pool/line-3/reply/pets/x"
+
+
+@pytest.mark.parametrize(
+    "text", ["godwit/d/status", "godwit/other/prediction/pets", "godwit", "godwit/d/infer/pets", "a/+", "a/#", "$SYS/a"]
+)
+def test_no_request_makes_a_device_say_what_is_no_answer(text: str) -> None:
+    assert wire.reply_topic(wire.Topic("d", "infer", "pets"), text) == "godwit/d/reply/pets"
+
+
+@given(st.text())
+def test_an_answer_goes_to_a_topic_that_may_be_published_to(text: str) -> None:
+    topic = wire.reply_topic(wire.Topic("d", "infer", "pets"), text)
+    assert topic
+    assert not set(topic) & set("+#\0")
+
+
+def test_requests_are_heard_from_the_device_and_its_pools() -> None:
+    assert wire.request_filters("d", ["a", "b"], ["m"]) == [
+        "godwit/d/infer/#",
+        "$share/a/godwit/pool/a/infer/m/#",
+        "$share/b/godwit/pool/b/infer/m/#",
+    ]
 
 
 @given(st.text(alphabet="godwit/+#a", max_size=20) | st.text())
@@ -67,7 +108,21 @@ def test_only_our_topics_are_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "godwit", "godwit/d", "godwit//status", "godwit/d/", "other/d/status", "godwit/a/b/c/d"]
+    "text",
+    [
+        "",
+        "godwit",
+        "godwit/d",
+        "godwit//status",
+        "godwit/d/",
+        "other/d/status",
+        "godwit/a/b/c/d",
+        "godwit/a/infer/m/1/2",
+        "godwit/pool/p",
+        "godwit/pool/p/infer",
+        "godwit/pool/p/status/m",
+        "godwit/a/infer/m/" + "x" * 129,
+    ],
 )
 def test_topics_that_are_not_ours(text: str) -> None:
     assert wire.parse_topic(text) is None

@@ -179,8 +179,8 @@ def test_a_broker_that_refuses_is_not_tried_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--broker", "http://h"], "--broker: expected mqtt://[user:password@]host[:port], found http://h"),
-        (["--broker", "mqtt://u:secret@h:99999"], "--broker: expected mqtt://"),
+        (["--broker", "http://h"], "--broker: expected mqtt[s]://[user:password@]host[:port], found http://h"),
+        (["--broker", "mqtt://u:secret@h:99999"], "--broker: expected mqtt[s]://"),
         (["--broker", "mqtt://h", "--device", "a/#"], "--device: expected the name of one device, found 'a/#'"),
         (["--broker", "mqtt://h", "--count", "0"], "--count: expected an admitted value, found 0 is not"),
         ([], "godwit watch: expected --broker, found nothing"),

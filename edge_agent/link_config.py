@@ -1,0 +1,57 @@
+"""`[broker]` and `[homeassistant]` of `agent.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from firmware_profiles import broker_access
+from firmware_profiles.broker_access import Files
+from firmware_profiles.broker_url import Address
+from firmware_profiles.words import Name
+
+DEFAULT_BROKER_URL = "mqtt://127.0.0.1:1883"
+
+
+class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where predictions go. File names are absolute, or relative to the device root.
+
+    Attributes:
+        url: `mqtt[s]://[user:password@]host[:port]`.
+        ca: PEM file of the authority that must have signed the broker's certificate; without it, any that the
+            system trusts.
+        certificate, key: PEM files of the certificate shown to the broker, and of its private key.
+        password_file: holds one line, `user:password`.
+        pools: names of the pools whose requests are answered too.
+    """
+
+    url: str = DEFAULT_BROKER_URL
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    password_file: str = ""
+    pools: list[Name] = []
+
+    def address(self, folder: Path) -> Address:
+        """Where the broker is and what opens it, in a device root at `folder`.
+
+        Raises:
+            InputError: everything that is wrong with the URL and the files.
+        """
+        names = (self.ca, self.certificate, self.key, self.password_file)
+        files = Files(*(folder / name if name else None for name in names))
+        return broker_access.read(self.url, "broker.url", files)
+
+
+class HomeAssistant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Sensors in Home Assistant that appear by themselves.
+
+    Attributes:
+        prefix: as it is set in Home Assistant's MQTT integration.
+    """
+
+    enabled: bool = False
+    prefix: Annotated[str, Meta(pattern=r"^[^/+#\x00]+(/[^/+#\x00]+)*\Z", max_length=100)] = "homeassistant"
