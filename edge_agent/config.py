@@ -21,6 +21,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_agent.web import address
 from firmware_profiles import broker_url, schema
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
@@ -76,6 +77,22 @@ class Worker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     deadline_s: Positive = 10.0
 
 
+class Http(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The page, the metrics and the Open Inference Protocol.
+
+    Attributes:
+        listen: address and port; "" turns HTTP off. Any but a loopback address needs a token.
+        token_file: of one line; whoever asks must send it: `Authorization: Bearer TOKEN`.
+        max_body_mb: of one request; all of them together may hold twice as much.
+        max_waiting: inferences that may wait for the worker; one more is refused (429).
+    """
+
+    listen: str = "127.0.0.1:8000"
+    token_file: str = ""
+    max_body_mb: Annotated[float, Meta(ge=0.001, le=64)] = 16.0
+    max_waiting: Annotated[int, Meta(ge=1, le=1024)] = 32
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The whole file. `device` is the device's name in every topic."""
 
@@ -85,6 +102,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     spool: Spool = Spool()
     telemetry: Telemetry = Telemetry()
     worker: Worker = Worker()
+    http: Http = Http()
 
 
 def load(path: Path) -> Config:
@@ -102,9 +120,23 @@ def load(path: Path) -> Config:
     names = [source.name for source in config.source]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(Problem(f"{path}: source", "distinct names", f"{name!r} twice", "rename one"))
+    problems += _http_problems(config.http, str(path))
     if problems:
         raise InputError(*problems)
     return config
+
+
+def _http_problems(http: Http, where: str) -> list[Problem]:
+    if not http.listen:
+        return []
+    try:
+        loopback = address.parse(http.listen, f"{where}: http.listen").loopback
+    except InputError as error:
+        return list(error.problems)
+    if loopback or http.token_file:
+        return []
+    step = "write a token into a file and name it in http.token_file, or listen on 127.0.0.1"
+    return [Problem(f"{where}: http.listen", "a loopback address where there is no token", http.listen, step)]
 
 
 def template(device: str, broker_url: str) -> bytes:
