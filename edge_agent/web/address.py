@@ -40,4 +40,4 @@ def parse(text: str, where: str) -> Address:
         packed = socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
     except OSError:
         raise InputError(problem) from None
-    return Address(host, int(match["port"]), packed == _IPV6_LOOPBACK or packed[0] == 127 and len(packed) == 4)
+    return Address(host, int(match["port"]), packed == _IPV6_LOOPBACK or (packed[0] == 127 and len(packed) == 4))

@@ -158,9 +158,9 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """See asyncio.Protocol. A client may close its side and still wait for answers."""
+        """See asyncio.Protocol. A client may close its side and still wait for answers; not so amid a stream."""
         self._deaf = True
-        if self._lingering or not (self._current or self._waiting):
+        if self._lingering or self._on_close or not (self._current or self._waiting):
             return False
         self._close_after_last()
         return True

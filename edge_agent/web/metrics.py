@@ -83,9 +83,9 @@ def _models(status: Status) -> Iterator[_Metric]:
 
 
 def _latency(status: Status) -> Iterator[_Metric]:
-    quantiles = {"0.5": status.latency_p50_ms, "0.95": status.latency_p95_ms}
-    samples = [({"quantile": name}, value / 1e3) for name, value in quantiles.items() if value is not None]
-    yield _Metric("godwit_prediction_latency_seconds", "gauge", "Of the most recent predictions.", samples)
+    for name, value_ms in (("p50", status.latency_p50_ms), ("p95", status.latency_p95_ms)):
+        if value_ms is not None:
+            yield _gauge(f"godwit_prediction_latency_{name}_seconds", "Of the most recent predictions.", value_ms / 1e3)
 
 
 def _spool(status: Status) -> Iterator[_Metric]:

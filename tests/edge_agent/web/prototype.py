@@ -150,7 +150,7 @@ class Prototype:
 
     def predict(self, number: int) -> None:
         """Let those who listen hear a prediction."""
-        scores = [ClassScore(number % 3, "ant bee cat".split()[number % 3], 0.98), ClassScore(4, "<b>dog</b>", 0.01)]
+        scores = [ClassScore(number % 3, ["ant", "bee", "cat"][number % 3], 0.98), ClassScore(4, "<b>dog</b>", 0.01)]
         answer = Predicted(Input("replay", number), Classification(scores), 0.31, 1)
         for listener in self._listeners:
             listener(self._manifest.models[0].name, answer)
@@ -165,7 +165,9 @@ class Prototype:
 async def _serve(arguments: argparse.Namespace) -> None:
     backend = Prototype(arguments.bundle)
     backend.start()
-    settings = Http(token_file=arguments.token_file, max_body_mb=arguments.max_body_mb, max_waiting=arguments.max_waiting)
+    settings = Http(
+        token_file=arguments.token_file, max_body_mb=arguments.max_body_mb, max_waiting=arguments.max_waiting
+    )
     listening = server.build(settings, backend)
     print(await listening.start("127.0.0.1:0"), backend.worker.pid, flush=True)
     loop = asyncio.get_running_loop()
