@@ -70,7 +70,8 @@ def run(port: int, request: bytes, clients: int, count: int, processes: dict[str
 
 def _alone(sockets: list[socket.socket], request: bytes, count: int) -> tuple[list[float], int]:
     (connection,) = sockets
-    took_s, failed = [], 0
+    took_s: list[float] = []
+    failed = 0
     for _ in range(count):
         began_s = time.perf_counter()
         connection.sendall(request)
@@ -87,7 +88,8 @@ def _together(sockets: list[socket.socket], request: bytes, count: int) -> tuple
     by_number = {connection.fileno(): connection for connection in sockets}
     began_s: dict[int, float] = {}
     answers = dict.fromkeys(by_number, b"")
-    sent, failed, took_s = 0, 0, []
+    took_s: list[float] = []
+    sent, failed = 0, 0
     for number, connection in by_number.items():
         poller.register(number, select.EPOLLIN)
         began_s[number] = time.perf_counter()

@@ -47,8 +47,8 @@ class Browser:
         self._call("POST", f"{self._session}/url", {"url": url})
 
     def text(self, selector: str) -> str:
-        """What is seen of an element."""
-        return str(self._call("GET", f"{self._session}/element/{self._find(selector)}/text"))
+        """What is seen of an element; empty where there is none."""
+        return str(self.run(f"return document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
     def type(self, selector: str, text: str) -> None:
         """Type into it; for a file input the path of a file."""
