@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge_agent.web import oip_metadata
-from edge_agent.web.connection import Connection, Handler
-from edge_agent.web.messages import Head, Response, error, json
+from edge_agent.web.application import Handler, fixed, told
+from edge_agent.web.messages import Response, error, json
 from firmware_profiles.manifest import Manifest
 
 _PAGE = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
@@ -40,26 +40,13 @@ Infer = Callable[[str, Literal["oip", "file"]], Handler]
 """Makes the handler for a model, by its name, and a kind of request."""
 
 
-def told(answer: Callable[[], Response]) -> Handler:
-    """A handler that answers at once, whatever was asked."""
-
-    def handle(_head: Head, _body: bytes, connection: Connection) -> None:
-        connection.respond(answer())
-
-    return handle
-
-
-def _fixed(response: Response) -> Handler:
-    return told(lambda: response)
-
-
 def page() -> Table:
     """The files of the page; they say nothing about the device."""
     table = {}
     for name, content_type in _PAGE.items():
-        content = (resources.files(__package__) / "page" / (name or "index.html")).read_bytes()
+        content = (Path(__file__).parent / "page" / (name or "index.html")).read_bytes()
         response = Response(200, content, f"{content_type}; charset=utf-8".encode(), _PAGE_HEADERS)
-        table[f"/{name}".encode()] = Route(b"GET", _fixed(response), public=True)
+        table[f"/{name}".encode()] = Route(b"GET", fixed(response), public=True)
     return table
 
 
@@ -77,7 +64,7 @@ def protocol(manifest: Manifest, ready: Callable[[], bool], infer: Infer) -> Tab
         b"/v2/repository/index": Route(b"POST", index),
     }
     for model in manifest.models:
-        about = _fixed(json(oip_metadata.model(manifest, model)))
+        about = fixed(json(oip_metadata.model(manifest, model)))
         for path in (f"/v2/models/{model.name}", f"/v2/models/{model.name}/versions/{manifest.version}"):
             table[path.encode()] = Route(b"GET", about)
             table[f"{path}/ready".encode()] = Route(b"GET", health("ready"))

@@ -10,13 +10,14 @@ from typing import Literal
 
 from edge_agent.config import Http
 from edge_agent.web import address, metrics, routes
+from edge_agent.web.application import Admission, Handler, told
 from edge_agent.web.auth import Guard, read_token
 from edge_agent.web.backend import Backend, InferReply, InferRequest
-from edge_agent.web.connection import Admission, Connection, Handler
+from edge_agent.web.connection import Connection
 from edge_agent.web.live import Live
 from edge_agent.web.messages import Head, Response, error, json
 from edge_agent.web.page_status import page_status
-from edge_agent.web.routes import Route, told
+from edge_agent.web.routes import Route
 from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.manifest import Manifest
 
@@ -36,7 +37,7 @@ def build(settings: Http, backend: Backend) -> Server:
 
 
 class Server:
-    """One listening server; the `connection.Application` of its connections.
+    """One listening server; the `application.Application` of its connections.
 
     Args:
         max_waiting: inferences that may wait for the worker at once.
@@ -95,22 +96,22 @@ class Server:
     # What connections call.
 
     def entered(self, connection: Connection) -> Response | None:
-        """See connection.Application."""
+        """See application.Application."""
         if len(self._connections) >= MAX_CONNECTIONS:
             return error(503, f"{MAX_CONNECTIONS} connections are open already", _RETRY)
         self._connections.add(connection)
         return None
 
     def left(self, connection: Connection) -> None:
-        """See connection.Application."""
+        """See application.Application."""
         self._connections.discard(connection)
 
     def answered(self, status: int) -> None:
-        """See connection.Application."""
+        """See application.Application."""
         self._responses[status] += 1
 
     def admit(self, head: Head) -> Admission | Response:
-        """See connection.Application."""
+        """See application.Application."""
         manifest = self._backend.manifest()
         if manifest is not self._manifest:
             self._manifest = manifest
