@@ -172,6 +172,7 @@ EVENTS = {
     "input_rejected": "an input could not be read, has the wrong shape, or gave no finite answer",
     "source_ended": "a source has no more inputs",
     "source_failed": "a source could not be opened or read",
+    "http_unavailable": "HTTP cannot listen where it should; the agent goes on without",
     "spool_replaced": "a damaged spool was set aside and a new one begun",
 }
 

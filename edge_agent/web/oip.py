@@ -112,7 +112,7 @@ class OipDoor:
             raise wrong("Inference-Header-Content-Length", "the length of the JSON in the body", found, "correct it")
         try:
             request = _request.decode(memoryview(body)[:split])
-        except msgspec.MsgspecError as error:
+        except ValueError as error:  # msgspec's errors are ValueErrors, and so is bad UTF-8
             raise wrong("body", "an inference request", error, "see /v2/models/NAME for names and shapes") from None
         except RecursionError:
             raise wrong("body", "an inference request", "JSON nested too deep", "mend it") from None

@@ -77,7 +77,7 @@ class TensorDoor:
         where = f"input {self.name}: data"
         try:
             numbers = self._numbers.decode(raw)
-        except msgspec.ValidationError:  # nested, or not numbers of this type
+        except ValueError:  # nested, or not numbers of this type
             numbers = self._flattened(raw, where)
         if len(numbers) != self._count:
             raise wrong(where, f"{self._count} values", len(numbers), "send as many as the shape holds")
@@ -103,6 +103,8 @@ class TensorDoor:
             level = [msgspec.json.decode(raw)]
         except RecursionError:
             raise wrong(where, "an array", "one nested too deep", "nest it as the shape") from None
+        except ValueError as error:  # bad UTF-8
+            raise wrong(where, "JSON", error, "mend it") from None
         for depth, size in enumerate(self.shape):
             if not all(isinstance(part, list) and len(part) == size for part in level):
                 found = f"something else at depth {depth + 1}"

@@ -74,7 +74,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
-        self._received = b""
+        self.received = b""
 
     def __enter__(self) -> Client:
         return self
@@ -104,25 +104,25 @@ class Client:
         first, *lines = head.splitlines()
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
         length = 0 if head_only else int(headers.get("content-length", "0"))
-        while len(self._received) < length:
+        while len(self.received) < length:
             self._more()
-        body, self._received = self._received[:length], self._received[length:]
+        body, self.received = self.received[:length], self.received[length:]
         return Answer(int(first.split()[1]), headers, body)
 
     def until(self, mark: bytes) -> bytes:
         """Everything up to `mark`."""
-        while mark not in self._received:
+        while mark not in self.received:
             self._more()
-        found, _, self._received = self._received.partition(mark)
+        found, _, self.received = self.received.partition(mark)
         return found
 
     def closed(self) -> bool:
         """Wait for the server to close; whether it said nothing more."""
         while chunk := self._socket.recv(1 << 16):
-            self._received += chunk
-        return not self._received
+            self.received += chunk
+        return not self.received
 
     def _more(self) -> None:
         chunk = self._socket.recv(1 << 16)
-        assert chunk, f"closed after {self._received!r}"
-        self._received += chunk
+        assert chunk, f"closed after {self.received!r}"
+        self.received += chunk

@@ -111,6 +111,8 @@ def test_the_model_s_own_tensors_give_the_model_s_own_answer(bundle: Any) -> Non
         (b"[]", "an inference request"),
         (b'{"inputs":[' + b"[" * 100_000, "an inference request"),
         (b"\xff\xfe", "an inference request"),
+        (b'{"id":"\xff"}', "an inference request"),
+        (b'{"inputs":[{"name":"a","shape":[2],"datatype":"INT32","data":["\xff"]}]}', "request|JSON"),
         (body("FP32", [2], [1, 2]), "datatype"),
         (body("BYTES", [2], ["a", "b"]), "datatype"),
         (body("INT32", [3], [1, 2, 3]), "shape"),
