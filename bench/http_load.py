@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +53,7 @@ def _request(model: str, body: bytes, headers: str) -> bytes:
     return head.encode() + body
 
 
-def run(port: int, request: bytes, clients: int, count: int, processes: dict[str, int]) -> Load:
+def run(port: int, request: bytes, clients: int, count: int, processes: Mapping[str, int]) -> Load:
     """Send `count` requests over `clients` connections, each with one request on its way."""
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(clients)]
     for connection in sockets:

@@ -69,9 +69,14 @@ class Prototype:
         self._send(LENGTH.pack(len(payload)) + payload)
 
     def _send(self, data: bytes) -> None:
-        self._stream.setblocking(True)
-        self._stream.sendall(data)
-        self._stream.setblocking(False)
+        try:
+            sent = self._stream.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):  # a supervisor would keep the rest and go on; this one waits
+            self._stream.setblocking(True)
+            self._stream.sendall(data[sent:])
+            self._stream.setblocking(False)
 
     def _readable(self) -> None:
         received = self._stream.recv(1 << 18)
@@ -92,7 +97,7 @@ class Prototype:
 
     def status(self) -> Status:
         """See Backend."""
-        in_use = RuntimeInUse("litert", "xnnpack", "2.3.0", 9, 9)
+        in_use = RuntimeInUse("litert", "xnnpack", '2.3.0 "odd" \\', 9, 9)
         alive = self._stream.fileno() >= 0
         return Status(
             state="running" if alive else "starting",
