@@ -147,6 +147,12 @@ def test_binary_data_has_the_length_of_its_tensor(raw: bytes) -> None:
             echo("int32", [2]).answer(wrong, at)
 
 
+def test_any_byte_but_0_is_true() -> None:
+    asked = {"parameters": {"binary_data_output": True}}
+    reply = echo("bool", [3]).answer(*binary("BOOL", [3], b"\x00\x01\x02", **asked))
+    assert reply.body.endswith(b"\x00\x01\x01")
+
+
 def test_json_has_no_word_for_a_nan() -> None:
     raw = np.array([np.nan, np.inf], "<f4").tobytes()
     with pytest.raises(InputError, match="binary_data"):

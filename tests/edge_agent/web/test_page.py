@@ -62,21 +62,19 @@ def test_predictions_and_the_state_are_told_live(served: Served) -> None:
 
 
 def test_as_many_may_watch_as_the_server_has_room_for(served: Served) -> None:
-    wait_until(lambda: b"godwit_http_connections 1\n" in served.ask("GET", "/metrics").body, "those before to be gone")
+    alone = b"godwit_http_connections 1\n"
+    wait_until(lambda: alone in served.ask("GET", "/metrics").body, "those before to be gone")
     watching = [served.connect() for _ in range(8)]
     for client in watching:
         client.send(request("GET", "/api/live"))
         event(client, "status")
     assert served.ask("GET", "/api/live").status == 429
     for client in watching:
-        client.close()
-
-    def room() -> bool:
-        with served.connect() as client:
-            client.send(request("GET", "/api/live"))
-            return b" 200 " in client.until(b"\r\n\r\n")
-
-    wait_until(room, "room for another")
+        client.half_close()
+    wait_until(lambda: alone in served.ask("GET", "/metrics").body, "a watcher that closes its side is let go")
+    with served.connect() as client:
+        client.send(request("GET", "/api/live"))
+        assert event(client, "status")
 
 
 def test_a_file_goes_through_the_declared_processing(served: Served, picture: Path, tmp_path: Path) -> None:
