@@ -8,7 +8,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := converter edge_agent firmware_profiles fleet godwit
-SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml')
+SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -path '*/web/page/*')
 
 # Start-up time is measured, and without .pyc files it is another one.
 unexport PYTHONDONTWRITEBYTECODE

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from edge_agent.channel import Payload, Replied
+from edge_agent.inference import InferReply, refusal
+
+Answered = Callable[[InferReply], None]
 
 
 class _Held(NamedTuple):
@@ -17,32 +20,24 @@ class Requests:
     """Requests by number. A worker that dies takes the answers with it: whoever waits is told so."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, Callable[[Replied], None]] = {}
+        self._waiting: dict[int, Answered] = {}
         self._last = 0
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, answered: Callable[[Replied], None]) -> int:
+    def add(self, answered: Answered) -> int:
         """The number of a new request; `answered` is called once."""
         self._last += 1
         self._waiting[self._last] = answered
         return self._last
 
-    def answered(self, reply: Replied) -> None:
+    def done(self, replied: Replied) -> None:
         """Hand over the answer."""
-        self._waiting.pop(reply.id)(reply)
+        self._waiting.pop(replied.number)(replied.reply)
 
-    def refuse_all(self, text: str) -> None:
+    def refuse_all(self, reason: str) -> None:
         """Tell everybody who waits that there will be no answer."""
         waiting, self._waiting = self._waiting, {}
-        for number, answered in waiting.items():
-            answered(unavailable(number, text))
-
-
-def unavailable(number: int, text: str) -> Replied:
-    """The reply where no worker can answer."""
-    return Replied(number, 503, text.encode(), 0.0, content_type="text/plain")
+        for answered in waiting.values():
+            answered(refusal(503, reason))
 
 
 class Payloads:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from edge_agent.inference import InferReply, InferRequest
+from edge_agent.runtime_config import External
 from edge_agent.source_config import SourceSettings
 from firmware_profiles.wire import Input, Result, RuntimeInUse, SkippedRuntime
 
@@ -25,6 +27,8 @@ class Start(msgspec.Struct, frozen=True, tag=True):
         skipped: runtimes that may not be used any more.
         reached, taken: cursors by source, as in `link.spool.Cursor`.
         stdin: descriptor of the agent's standard input; -1 where no source reads it.
+        cache: folder of what runtimes keep to load faster.
+        external: the device's external TFLite delegate.
     """
 
     folder: str
@@ -34,23 +38,15 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     reached: dict[str, int]
     taken: dict[str, list[str]]
     stdin: int
+    cache: str
+    external: External | None
 
 
 class Request(msgspec.Struct, frozen=True, tag=True):
-    """Supervisor → worker: somebody waits for the answer to `body`.
+    """Supervisor → worker: somebody waits for the answer."""
 
-    Attributes:
-        kind: "oip" is a request of the Open Inference Protocol, the model's own tensors; "file" a raw
-            input that goes through the declared pre- and post-processing.
-        header_bytes: how much of an OIP body is JSON; None for all of it.
-    """
-
-    id: int
-    model: str
-    kind: Literal["oip", "file"]
-    body: bytes
-    header_bytes: int | None = None
-    content_type: str = ""
+    number: int
+    asked: InferRequest
 
 
 class Payload(msgspec.Struct, frozen=True, tag=True):
@@ -99,14 +95,17 @@ class Predicted(msgspec.Struct, frozen=True, tag=True):
 
 
 class Replied(msgspec.Struct, frozen=True, tag=True):
-    """Worker → supervisor: the answer to a `Request`; `status` as in HTTP."""
+    """Worker → supervisor: the answer to the `Request` of that number."""
 
-    id: int
-    status: int
-    body: bytes
-    latency_ms: float
-    header_bytes: int | None = None
-    content_type: str = ""
+    number: int
+    reply: InferReply
+
+
+class Announced(msgspec.Struct, frozen=True, tag=True):
+    """Worker → supervisor: a runtime does something that takes minutes; `progress` from 0 to 1, or None."""
+
+    text: str
+    progress: float | None
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):
@@ -142,7 +141,9 @@ class SourceFailed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-FromWorker = Predicted | Replied | Rejected | Absorbed | Ready | Refused | Forgotten | SourceEnded | SourceFailed
+FromWorker = (
+    Predicted | Replied | Rejected | Absorbed | Ready | Refused | Forgotten | SourceEnded | SourceFailed | Announced
+)
 M = TypeVar("M")
 
 _encoder = msgspec.msgpack.Encoder()

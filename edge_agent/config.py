@@ -26,8 +26,11 @@ from msgspec import Meta
 
 from edge_agent import source_config
 from edge_agent.link_config import Broker, HomeAssistant
+from edge_agent.monitor.thermal import Thermal
 from edge_agent.publish_config import Publish
+from edge_agent.runtime_config import Runtime
 from edge_agent.source_config import SourceSettings
+from edge_agent.web import address
 from firmware_profiles import broker_url, schema, wire
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
@@ -83,6 +86,22 @@ class Worker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     max_rss_mb: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
 
+class Http(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The page, the metrics and the Open Inference Protocol.
+
+    Attributes:
+        listen: address and port; "" turns HTTP off. Any but a loopback address needs a token.
+        token_file: of one line; whoever asks must send it: `Authorization: Bearer TOKEN`.
+        max_body_mb: of one request; all of them together may hold twice as much.
+        max_waiting: inferences that may wait for the worker; one more is refused (429).
+    """
+
+    listen: str = "127.0.0.1:8000"
+    token_file: str = ""
+    max_body_mb: Annotated[float, Meta(ge=0.001, le=64)] = 16.0
+    max_waiting: Annotated[int, Meta(ge=1, le=1024)] = 32
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """The whole file. `device` is the device's name in every topic."""
 
@@ -94,6 +113,9 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     worker: Worker = Worker()
     publish: list[Publish] = []
     homeassistant: HomeAssistant = HomeAssistant()
+    http: Http = Http()
+    runtime: Runtime = Runtime()
+    thermal: Thermal = Thermal()
 
 
 def load(path: Path) -> Config:
@@ -115,6 +137,7 @@ def load(path: Path) -> Config:
     problems += _twice(f"{path}: publish", [row.model for row in config.publish], "keep one row a model")
     for source in config.source:
         problems += source_config.problems(source, str(path))
+    problems += _http_problems(config.http, str(path))
     if problems:
         raise InputError(*problems)
     return config
@@ -123,6 +146,19 @@ def load(path: Path) -> Config:
 def _twice(where: str, names: list[str], step: str) -> list[Problem]:
     twice = sorted({name for name in names if names.count(name) > 1})
     return [Problem(where, "each name once", f"{name!r} twice", step) for name in twice]
+
+
+def _http_problems(http: Http, where: str) -> list[Problem]:
+    if not http.listen:
+        return []
+    try:
+        loopback = address.parse(http.listen, f"{where}: http.listen").loopback
+    except InputError as error:
+        return list(error.problems)
+    if loopback or http.token_file:
+        return []
+    step = "write a token into a file and name it in http.token_file, or listen on 127.0.0.1"
+    return [Problem(f"{where}: http.listen", "a loopback address where there is no token", http.listen, step)]
 
 
 def template(device: str, broker_url: str) -> bytes:

@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-import msgspec
-
 from edge_agent import source_config
-from edge_agent.asked import Payloads, Requests, unavailable
+from edge_agent.asked import Answered, Payloads, Requests
 from edge_agent.channel import (
     Absorbed,
+    Announced,
     Forgotten,
     FromWorker,
     Pace,
@@ -31,6 +30,7 @@ from edge_agent.channel import (
 from edge_agent.child import Child
 from edge_agent.config import Config
 from edge_agent.deployment import Deployment
+from edge_agent.inference import InferRequest, refusal
 from edge_agent.layout import Root
 from edge_agent.monitor import machine
 from edge_agent.monitor.metrics import LatencyWindow
@@ -52,6 +52,9 @@ class Host:
         predictions: since this process started.
         in_use: what runs each model; empty until all are proved.
         sources: name → "running", "ended", or what is wrong.
+        deaths: of workers, since this process started.
+        listener: hears every answer.
+        rate_factor: what is left of the sources' rate.
     """
 
     def __init__(self, root: Root, config: Config, deployment: Deployment, outbox: Outbox) -> None:
@@ -61,6 +64,8 @@ class Host:
         self.latency = LatencyWindow()
         self.in_use: dict[str, RuntimeInUse] = {}
         self.sources = {source.name: "running" for source in config.source}
+        self.deaths = 0
+        self.listener: Callable[[Predicted], None] | None = None
         self.on_ready = asyncio.Event()
         self.requests = Requests()
         self._payloads = Payloads()
@@ -73,7 +78,7 @@ class Host:
         self._skipped: list[SkippedRuntime] = []
         self._announced: list[SkippedRuntime] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._pace = 1.0
+        self.rate_factor = 1.0
         self._killed_for = ""
 
     @property
@@ -94,6 +99,8 @@ class Host:
             reached={name: cursor.reached for name, cursor in cursors.items()},
             taken={name: cursor.taken for name, cursor in cursors.items()},
             stdin=0 if any(isinstance(source, Stdin) for source in sources) else -1,
+            cache=str(self._root.cache),
+            external=self._config.runtime.external,
         )
         self._child = Child(start, self._message, self._exited)
 
@@ -117,13 +124,12 @@ class Host:
             self.state, self.in_use = "starting", {}
             self.start()
 
-    def ask(self, request: Request, answered: Callable[[Replied], None]) -> None:
-        """Have `request` answered; its `id` is given here. `answered` is called once, perhaps at once."""
+    def ask(self, request: InferRequest, answered: Answered) -> None:
+        """Have `request` answered; `answered` is called once, perhaps at once, with status 503 where nobody can."""
         if self._child is None or self.state != "running":
-            answered(unavailable(0, f"the deployment is not ready: {self.problem or self.state}"))
+            answered(refusal(503, self.problem or "the model is being proved"))
             return
-        number = self.requests.add(answered)
-        self._child.send(msgspec.structs.replace(request, id=number))
+        self._child.send(Request(self.requests.add(answered), request))
 
     def bring(self, source: str, body: bytes, accept: Callable[[], None]) -> None:
         """A message for an MQTT source; `accept` is called when its answer is safe, or when it has none."""
@@ -133,7 +139,7 @@ class Host:
 
     def pace(self, factor: float) -> None:
         """Let the sources go at `factor` (0 to 1) of their rate."""
-        self._pace = factor
+        self.rate_factor = factor
         if self._child and self.state == "running":
             self._child.send(Pace(factor))
 
@@ -148,7 +154,7 @@ class Host:
         if isinstance(message, Predicted):
             self._predicted(message)
         elif isinstance(message, Replied):
-            self.requests.answered(message)
+            self.requests.done(message)
         elif isinstance(message, Rejected):
             self._outbox.event("input_rejected", "warning", message.text, message.input)
         elif isinstance(message, Absorbed):
@@ -163,6 +169,8 @@ class Host:
             self._source(message.text, message.source, "source_failed", "warning", message.text)
         elif isinstance(message, Forgotten):
             self._outbox.forget(message.source, message.names)
+        elif isinstance(message, Announced):
+            self._outbox.event("engine_build", "info", message.text)
 
     def _predicted(self, predicted: Predicted) -> None:
         self.predictions += len(predicted.answers)
@@ -170,6 +178,8 @@ class Host:
             self.latency.add(answer.latency_ms)
         self.sources[predicted.input.source] = "running"
         self._outbox.predictions(self._deployment.manifest.version, predicted)
+        if self.listener:
+            self.listener(predicted)
 
     def _ready(self, message: Ready) -> None:
         self.state, self.problem, self.in_use = "running", "", message.models
@@ -180,8 +190,8 @@ class Host:
             self._outbox.event("ready", "info", f"{model} gives its golden answers on {place}")
         self._announced = [skipped for used in message.models.values() for skipped in used.skipped]
         assert self._child is not None
-        if self._pace < 1:
-            self._child.send(Pace(self._pace))
+        if self.rate_factor < 1:
+            self._child.send(Pace(self.rate_factor))
         for payload in self._payloads.waiting():
             self._child.send(payload)
         self.on_ready.set()
@@ -212,6 +222,7 @@ class Host:
                 self._skipped = []
                 self._timer = loop.call_later(_RETRY_ALL_S, self.start)
             return
+        self.deaths += 1
         reason = self._reason(code)
         self.requests.refuse_all(f"the worker died: {reason}")
         step = self._restarts.died(lived_s)

@@ -5,6 +5,7 @@ ROOT/etc/agent.toml     the device's own configuration; written once, never touc
 ROOT/slots/a, b         unpacked deployments
 ROOT/slots/active       symbolic link to one of them; replaced by one atomic rename
 ROOT/var/spool.db       what waits to be acknowledged
+ROOT/var/cache/         what runtimes keep to load faster
 ROOT/run/               status.json and the lock of the running agent
 ```
 """
@@ -44,6 +45,21 @@ class Root(NamedTuple):
     def spool(self) -> Path:
         """The durable outbox."""
         return self.folder / "var" / "spool.db"
+
+    @property
+    def cache(self) -> Path:
+        """What runtimes keep to load faster; it may be deleted at any time."""
+        return self.folder / "var" / "cache"
+
+    @property
+    def announced(self) -> Path:
+        """What Home Assistant was ever told of."""
+        return self.folder / "var" / "homeassistant.json"
+
+    @property
+    def session(self) -> Path:
+        """What the broker's session is subscribed to."""
+        return self.folder / "var" / "session.json"
 
     @property
     def status(self) -> Path:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from edge_agent.channel import Answer
-from edge_agent.deployment import Deployment
-from edge_agent.pipeline import Pipeline, checked_model, choose
+from edge_agent.inference import InferReply, InferRequest
+from edge_agent.pipeline import Pipeline
 from edge_agent.runtimes.base import Array
-from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
+from firmware_profiles.wire import RuntimeInUse
+
+if TYPE_CHECKING:
+    from edge_agent.web.answering import Answers
 
 
 class Models:
@@ -21,10 +25,12 @@ class Models:
         entries: names of the models that inputs go to, unless their source says otherwise.
     """
 
-    def __init__(self, pipelines: Mapping[str, Pipeline], deadline_s: float) -> None:
+    def __init__(self, pipelines: Mapping[str, Pipeline], version: str, deadline_s: float) -> None:
         self.pipelines = pipelines
         self.entries = list(pipelines)
+        self._version = version
         self._deadline_s = deadline_s
+        self._answers: Answers | None = None
 
     def in_use(self) -> dict[str, RuntimeInUse]:
         """What runs each model."""
@@ -41,6 +47,14 @@ class Models:
         """
         return [self._answer(name, raw) for name in names]
 
+    def reply(self, request: InferRequest) -> InferReply:
+        """The reply to somebody who waits."""
+        if self._answers is None:
+            from edge_agent.web.answering import Answers  # late: most devices answer sources only
+
+            self._answers = Answers(self.pipelines, self._version)
+        return self._answers.answer(request)
+
     def _answer(self, name: str, raw: Array) -> Answer:
         began_s = time.perf_counter()
         signal.setitimer(signal.ITIMER_REAL, self._deadline_s)
@@ -49,14 +63,3 @@ class Models:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         return Answer(name, result, round((time.perf_counter() - began_s) * 1e3, 3))
-
-
-def prove(deployment: Deployment, skipped: Sequence[SkippedRuntime], deadline_s: float) -> Models:
-    """Verify the hashes, load every model, check its golden vectors.
-
-    Raises:
-        GodwitError: a file was changed, or a model cannot be run with the right answers.
-    """
-    deployment.verify()
-    models = [checked_model(model) for model in deployment.manifest.models]
-    return Models({model.name: choose(deployment, model, skipped).pipeline for model in models}, deadline_s)

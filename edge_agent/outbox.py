@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
@@ -32,11 +32,13 @@ class Outbox:
 
     Attributes:
         publisher: which answers become messages.
+        events: how many of each name, since this process started.
     """
 
     def __init__(self, device: str, spool: Spool, link: Link, publisher: Publisher, settings: config.Spool) -> None:
         self.spool = spool
         self.publisher = publisher
+        self.events: Counter[str] = Counter()
         self._device = device
         self._link = link
         self._commit_messages = settings.commit_messages
@@ -83,6 +85,7 @@ class Outbox:
     ) -> None:
         """Something a person may want to know; an input that it is about will have no prediction."""
         assert name in wire.EVENTS, f"document {name!r} in the wire"
+        self.events[name] += 1
         self._put(
             "event",
             wire.topic(self._device, "event"),

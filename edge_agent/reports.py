@@ -29,11 +29,16 @@ def status(device: str, state: Literal["online", "stopped", "offline"]) -> Retai
 
 
 class Reporter:
-    """Looks at the other parts and writes down what it sees."""
+    """Looks at the other parts and writes down what it sees.
+
+    Attributes:
+        listens: where HTTP listens; empty where it does not.
+    """
 
     def __init__(
         self, root: Root, config: Config, deployment: Deployment, link: Link, host: Host, spool: Spool
     ) -> None:
+        self.listens = ""
         self._path = root.status
         self._monitor = Monitor(deployment.manifest.sensors, Places(root.folder))
         self._config = config
@@ -74,11 +79,19 @@ class Reporter:
             **msgspec.structs.asdict(self._monitor.read()),
             expired={str(kind): count for kind, count in self._spool.expired.items()},
             written_bytes_per_day=self._wear.bytes_per_day(),
+            rate_factor=self._host.rate_factor,
         )
 
     def write_status(self, *, stopped: bool = False) -> None:
         """Replace status.json. Without fsync: it says nothing that matters after a power cut."""
-        now = Status(
+        temporary = self._path.with_suffix(".tmp")
+        with contextlib.suppress(OSError):  # on a full disk the old one stays
+            temporary.write_bytes(msgspec.json.encode(self.status(stopped=stopped)))
+            os.replace(temporary, self._path)
+
+    def status(self, *, stopped: bool = False) -> Status:
+        """What status.json says."""
+        return Status(
             state="stopped" if stopped else self._host.state,
             problem=self._host.problem,
             device=self._config.device,
@@ -97,11 +110,9 @@ class Reporter:
             dropped=self._dropped(),
             models=self._host.in_use,
             sources=dict(self._host.sources),
+            listens=self.listens,
+            rate_factor=self._host.rate_factor,
         )
-        temporary = self._path.with_suffix(".tmp")
-        with contextlib.suppress(OSError):  # on a full disk the old one stays
-            temporary.write_bytes(msgspec.json.encode(now))
-            os.replace(temporary, self._path)
 
     def _dropped(self) -> dict[str, int]:
         return {str(kind): count for kind, count in self._spool.dropped.items()}

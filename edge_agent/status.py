@@ -19,6 +19,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         spool_messages: waiting to be acknowledged.
         dropped: by class, since the spool was made.
         sources: name → "running", "ended", or what is wrong.
+        listens: where HTTP listens; empty where it does not.
+        rate_factor: what is left of the sources' rate in the heat; 1 is all of it.
     """
 
     state: Literal["starting", "running", "refused", "stopped"]
@@ -39,3 +41,5 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     models: dict[str, RuntimeInUse]
     sources: dict[str, str]
+    listens: str = ""
+    rate_factor: float = 1.0

@@ -9,23 +9,46 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge_agent import config, reports, systemd
 from edge_agent.config import Config
-from edge_agent.deployment import read_slot
+from edge_agent.deployment import Deployment, read_slot
+from edge_agent.heat import Heat
 from edge_agent.hosting import Host
 from edge_agent.layout import Root
+from edge_agent.link import homeassistant
 from edge_agent.link.mqtt import Hooks, Link
+from edge_agent.link.remembered import Remembered
 from edge_agent.link.spool import open_spool
+from edge_agent.monitor.readings import Monitor, Places
 from edge_agent.outbox import Outbox
 from edge_agent.publish import Publisher
+from edge_agent.reloading import Watched
 from edge_agent.reports import Reporter
-from firmware_profiles import VERSION, broker_url
+from edge_agent.requested import Requested
+from edge_agent.serving import Serving
+from firmware_profiles import VERSION
 
 _STATUS_S = 1.0
 _FIRST_TELEMETRY_S = 5.0
 _DRAIN_S = 2.0
+
+
+class Parts(NamedTuple):
+    """What a supervisor is made of."""
+
+    root: Root
+    config: Config
+    deployment: Deployment
+    link: Link
+    outbox: Outbox
+    host: Host
+    requested: Requested
+    reporter: Reporter
+    heat: Heat
+    serving: Serving
+    announced: Remembered
 
 
 def wire_up(root: Root) -> Supervisor:
@@ -35,26 +58,39 @@ def wire_up(root: Root) -> Supervisor:
         InputError: the configuration is wrong, or nothing is installed.
         sqlite3.Error: the spool cannot be opened.
     """
-    configuration = config.load(root.config)
+    settings = config.load(root.config)
     deployment = read_slot(root.active)
-    spool = open_spool(root.spool, configuration.spool)
-    address = broker_url.parse(configuration.broker.url, str(root.config))
-    device = configuration.device
-    link = Link(address, f"godwit-{device}", reports.status(device, "offline"))
-    outbox = Outbox(device, spool, link, Publisher(configuration.publish), configuration.spool)
-    host = Host(root, configuration, deployment, outbox)
-    return Supervisor(configuration, link, outbox, host, Reporter(root, configuration, deployment, link, host, spool))
+    spool = open_spool(root.spool, settings.spool)
+    device, manifest = settings.device, deployment.manifest
+    address = settings.broker.address(root.folder)
+    link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
+    outbox = Outbox(device, spool, link, Publisher(settings.publish), settings.spool)
+    host = Host(root, settings, deployment, outbox)
+    reporter, of_http = (Reporter(root, settings, deployment, link, host, spool) for _ in range(2))
+    return Supervisor(
+        Parts(
+            root,
+            settings,
+            deployment,
+            link,
+            outbox,
+            host,
+            Requested(settings, manifest, host, link),
+            reporter,
+            Heat(settings.thermal, Monitor(manifest.sensors, Places(root.folder)), host, outbox),
+            Serving(settings.http, root, host, outbox, of_http, deployment),
+            Remembered(root.announced),
+        )
+    )
 
 
 class Supervisor:
     """One running agent."""
 
-    def __init__(self, configuration: Config, link: Link, outbox: Outbox, host: Host, reporter: Reporter) -> None:
-        self._config = configuration
-        self._link = link
-        self._outbox = outbox
-        self._host = host
-        self._reporter = reporter
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._config = parts.config
+        self._watched = Watched(parts.root.config, parts.config, self._configuration_refused)
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -68,10 +104,20 @@ class Supervisor:
         loop.set_exception_handler(self._callback_failed)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stopping.set)
-        self._host.start()
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        parts = self._parts
+        parts.host.start()
         self._announce()
-        hooks = Hooks(self._connected, self._outbox.acknowledged)
-        jobs = (self._link.run(hooks), self._status(), self._telemetry(), self._watchdog(), self._info())
+        parts.reporter.listens = await parts.serving.start()
+        hooks = Hooks(self._connected, parts.outbox.acknowledged, parts.requested.received, self._dates_unchecked)
+        jobs = (
+            parts.link.run(hooks),
+            parts.heat.run(),
+            self._status(),
+            self._telemetry(),
+            self._watchdog(),
+            self._ready(),
+        )
         tasks = [asyncio.create_task(job) for job in jobs]
         for task in tasks:
             task.add_done_callback(self._job_ended)
@@ -82,36 +128,72 @@ class Supervisor:
             raise self._failure
 
     def _announce(self) -> None:
-        spool = self._outbox.spool
-        if spool.replaced:
-            text = f"the spool was damaged; it is kept as {spool.replaced.name}, and its messages are not sent"
-            self._outbox.event("spool_replaced", "error", text)
-        self._outbox.event("started", "info", f"edge-agent {VERSION}, process {os.getpid()}")
+        outbox = self._parts.outbox
+        if replaced := outbox.spool.replaced:
+            text = f"the spool was damaged; it is kept as {replaced.name}, and its messages are not sent"
+            outbox.event("spool_replaced", "error", text)
+        outbox.event("started", "info", f"edge-agent {VERSION}, process {os.getpid()}")
 
     def _connected(self) -> None:
-        self._link.retain(reports.status(self._config.device, "online"))
-        self._link.retain(self._reporter.info())
-        self._outbox.connected()
+        parts = self._parts
+        parts.link.retain(reports.status(self._config.device, "online"))
+        parts.link.retain(parts.reporter.info())
+        self._tell_home_assistant()
+        parts.requested.forget()
+        parts.outbox.connected()
 
-    async def _info(self) -> None:
-        """What runs the model changes whenever it was proved anew."""
+    def _tell_home_assistant(self) -> None:
+        wanted, told, device = self._config.homeassistant, self._parts.announced, self._config.device
+        manifest = self._parts.deployment.manifest
+        if wanted.enabled:
+            told.replace({*told.words, *homeassistant.components(device, manifest)})
+            self._parts.link.retain(homeassistant.discovery(device, manifest, wanted.prefix, told.words))
+        elif told.words:
+            self._parts.link.retain(homeassistant.retraction(device, wanted.prefix))
+            told.replace(())
+
+    def _dates_unchecked(self) -> None:
+        text = "the clock is not synchronised: the broker's certificate was judged, but not its dates"
+        self._parts.outbox.event("certificate_dates_unchecked", "warning", text)
+
+    async def _ready(self) -> None:
+        """What runs the models changes whenever they were proved anew."""
         while True:
-            await self._host.on_ready.wait()
-            self._host.on_ready.clear()
-            self._link.retain(self._reporter.info())
+            await self._parts.host.on_ready.wait()
+            self._parts.host.on_ready.clear()
+            self._parts.link.retain(self._parts.reporter.info())
+            self._parts.requested.ready()
 
     async def _status(self) -> None:
         while True:
-            self._reporter.write_status()
-            self._host.check_memory()
+            self._parts.reporter.write_status()
+            self._parts.host.check_memory()
+            self._reload()
             await asyncio.sleep(_STATUS_S)
 
+    def _reload(self) -> None:
+        change = self._watched.look()
+        if change is None:
+            return
+        parts, self._config = self._parts, change.config
+        if {"source", "worker", "runtime"} & set(change.now):
+            parts.host.reconfigure(change.config)
+            parts.requested.configure(change.config)
+        if "publish" in change.now:
+            parts.outbox.publisher = Publisher(change.config.publish)
+        parts.heat.policy = change.config.thermal
+        told = [f"{', '.join(change.now)} took effect"] if change.now else []
+        told += [f"{', '.join(change.later)} will at the next start"] if change.later else []
+        parts.outbox.event("configuration_changed", "info", "; ".join(told))
+
+    def _configuration_refused(self, text: str) -> None:
+        self._parts.outbox.event("configuration_refused", "warning", text)
+
     async def _telemetry(self) -> None:
-        interval_s = self._config.telemetry.interval_s
-        await asyncio.sleep(min(_FIRST_TELEMETRY_S, interval_s))
+        await asyncio.sleep(min(_FIRST_TELEMETRY_S, self._config.telemetry.interval_s))
         while True:
-            self._outbox.telemetry(self._reporter.telemetry)
-            await asyncio.sleep(interval_s)
+            self._parts.outbox.telemetry(self._parts.reporter.telemetry)
+            await asyncio.sleep(self._config.telemetry.interval_s)
 
     async def _watchdog(self) -> None:
         """An idle agent is healthy, and a hung worker dies by its own deadline: so it is enough to be here."""
@@ -122,19 +204,21 @@ class Supervisor:
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
         systemd.notify("STOPPING=1")
-        self._host.stop()
+        parts = self._parts
+        parts.serving.stop()
+        parts.host.stop()
         try:
             if self._failure is None:
-                self._outbox.commit()
-                await self._link.stop(reports.status(self._config.device, "stopped"), _DRAIN_S)
+                parts.outbox.commit()
+                await parts.link.stop(reports.status(self._parts.config.device, "stopped"), _DRAIN_S)
         finally:
             for task in tasks:
                 task.remove_done_callback(self._job_ended)
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._reporter.write_status(stopped=True)
+            parts.reporter.write_status(stopped=True)
             if self._failure is None:
-                self._outbox.spool.close()
+                parts.outbox.spool.close()
 
     def _job_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

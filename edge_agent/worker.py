@@ -14,7 +14,6 @@ import socket
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 from edge_agent import channel, clock
 from edge_agent.channel import (
@@ -27,20 +26,21 @@ from edge_agent.channel import (
     Ready,
     Refused,
     Rejected,
+    Replied,
     Request,
     SourceEnded,
     SourceFailed,
     Start,
     ToWorker,
 )
-from edge_agent.deployment import read_slot
 from edge_agent.flow.feed import Feed
 from edge_agent.flow.inbox import Inbox
 from edge_agent.flow.mqtt_topic import MqttTopicSource
 from edge_agent.flow.opening import open_source
 from edge_agent.flow.outgoing import Outgoing
 from edge_agent.flow.source import Ended, Item
-from edge_agent.models import Models, prove
+from edge_agent.models import Models
+from edge_agent.proving import prove
 from edge_agent.source_config import SourceSettings
 from firmware_profiles.errors import GodwitError, InputError
 from firmware_profiles.wire import Input
@@ -61,7 +61,7 @@ def main() -> None:
         outgoing = Outgoing(stream)
         signal.setitimer(signal.ITIMER_REAL, max(_START_DEADLINE_S, start.deadline_s))
         try:
-            models = prove(read_slot(Path(start.folder)), start.skipped, start.deadline_s)
+            models = prove(start, outgoing)
         except GodwitError as error:
             outgoing.send(Refused(str(error)))
             outgoing.flush()
@@ -185,7 +185,12 @@ class Worker:
         self._outgoing.send(Predicted(which, answers, clock.uptime_ms()))
 
     def _reply(self, request: Request) -> None:
-        raise NotImplementedError
+        signal.setitimer(signal.ITIMER_REAL, self._start.deadline_s)
+        try:
+            reply = self._models.reply(request.asked)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        self._outgoing.send(Replied(request.number, reply))
 
 
 if __name__ == "__main__":

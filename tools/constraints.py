@@ -1,7 +1,7 @@
 """`make constraints`: resolve the newest versions that go together, one file per Python.
 
 tflite-runtime is the last of its kind and wants old versions of the rest, so it has files of its own.
-amqtt, a broker in pure Python, shares no environment with us: one file for every Python.
+amqtt, a broker in pure Python, and Triton's client share no environment with us: one file each for every Python.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _FILES = {
     "py312": ("3.12", "convert"),
     "py313": ("3.13", "convert"),
 }
+_ALONE = {"amqtt": b"amqtt", "triton": b"tritonclient[http]"}
 # On Python 3.11, what is measured with either runtime is measured with one numpy.
 _ALSO = {"py311": ["--constraints", "constraints/py311-tflite.txt"]}
 
@@ -32,13 +33,11 @@ def main() -> int:
         name: ["--python-version", version, "--extra", extra, "--extra", "fleet", "--group", "dev", "pyproject.toml"]
         for name, (version, extra) in _FILES.items()
     }
-    wanted["amqtt"] = ["--python-version", "3.10", "--universal", "-"]
+    wanted |= {name: ["--python-version", "3.10", "--universal", "-"] for name in _ALONE}
     for name, arguments in wanted.items():
         line = [str(_UV), "pip", "compile", "--quiet", "--upgrade", "--no-annotate", "-o", f"constraints/{name}.txt"]
         line += [*_ALSO.get(name, []), *arguments]
-        finished = subprocess.run(
-            line, cwd=_ROOT, env=environment, input=b"amqtt" if name == "amqtt" else None, stdout=subprocess.DEVNULL
-        )
+        finished = subprocess.run(line, cwd=_ROOT, env=environment, input=_ALONE.get(name), stdout=subprocess.DEVNULL)
         if finished.returncode != 0:
             return finished.returncode
         print(f"constraints/{name}.txt")

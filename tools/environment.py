@@ -1,12 +1,13 @@
 """Make the Python environments that the Makefile names; the standard library only.
 
-`python3 -m tools.environment main|agent|tflite|openvino|amqtt`, in the repository's root:
+`python3 -m tools.environment main|agent|tflite|openvino|amqtt|triton`, in the repository's root:
 
 - main, `.venv`: everything, with the project in place (editable).
 - agent, `build/agent-venv`: what a device gets: the agent and two runtimes, compiled, no TensorFlow.
 - tflite, `build/tflite-venv`: the agent with the last tflite-runtime; Python 3.10 and 3.11 only.
 - openvino, `build/openvino-venv`: the agent with Intel's ONNX Runtime; made when a system test wants it.
 - amqtt, `build/amqtt-venv`: a broker in pure Python, for a demo without mosquitto; made when that wants it.
+- triton, `build/triton-venv`: NVIDIA's client of the Open Inference Protocol; made when its test wants it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _ROOT = Path(__file__).parent.parent
 _MAIN = _ROOT / ".venv"
 _UV = _MAIN / "bin" / "uv"
 AMQTT = _ROOT / "build" / "amqtt-venv"
+TRITON = _ROOT / "build" / "triton-venv"
 _OLDEST, _NEWEST = (3, 10), (3, 13)
 _NEWEST_WITH_TFLITE = (3, 11)
 
@@ -66,14 +68,24 @@ def make_openvino() -> None:
 
 
 def make_amqtt() -> None:
-    """`build/amqtt-venv`, unless it is there; one process at a time makes it."""
-    AMQTT.parent.mkdir(exist_ok=True)
-    with (AMQTT.parent / ".amqtt-venv.lock").open("w") as lock:
+    """`build/amqtt-venv`, unless it is there."""
+    _make_once(AMQTT, "amqtt", "amqtt")
+
+
+def make_triton() -> None:
+    """`build/triton-venv`, unless it is there."""
+    _make_once(TRITON, "tritonclient[http]", "triton")
+
+
+def _make_once(folder: Path, wanted: str, constraints: str) -> None:
+    """One process at a time makes it."""
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (AMQTT / ".ready").exists():
-            _make_empty(AMQTT, _python_of(_MAIN))
-            _install(AMQTT, ["amqtt"], "amqtt")
-            (AMQTT / ".ready").touch()
+        if not (folder / ".ready").exists():
+            _make_empty(folder, _python_of(_MAIN))
+            _install(folder, [wanted], constraints)
+            (folder / ".ready").touch()
 
 
 def _make_device_environment(folder: Path, python: str, extras: str, variant: str) -> None:
@@ -140,6 +152,7 @@ def main() -> int:
         "tflite": make_tflite,
         "openvino": make_openvino,
         "amqtt": make_amqtt,
+        "triton": make_triton,
     }
     name = "".join(sys.argv[1:])
     if name not in makers:

@@ -15,8 +15,13 @@ from pathlib import Path
 
 from firmware_profiles.errors import Problem, UnavailableError, guarded
 
-PACKAGES = {"mosquitto": "mosquitto", "sshd": "openssh-server"}
-"""Program in /usr/sbin → Debian's package."""
+PACKAGES = {
+    "chromedriver": "chromium-driver",
+    "mosquitto": "mosquitto",
+    "promtool": "prometheus",
+    "sshd": "openssh-server",
+}
+"""Program → Debian's package."""
 
 BUILD = Path(__file__).parent.parent / "build"
 _PATIENCE = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=15")
@@ -29,14 +34,23 @@ def command(program: str, build: Path = BUILD) -> list[str]:
     Raises:
         UnavailableError: there is none, and apt cannot bring it.
     """
+    if found := present(program, build):
+        return found
+    _say(f"{program} is not installed: unpacking Debian's packages into build/{program} (nothing is installed)")
+    _fetch(PACKAGES[program], build / program)
+    return present(program, build)
+
+
+def present(program: str, build: Path = BUILD) -> list[str]:
+    """As `command`, but empty where it would have to be fetched."""
     if installed := shutil.which(program, path=_SEARCH):
         return [installed]
     unpacked = build / program
-    if not unpacked.is_dir():
-        _say(f"{program} is not installed: unpacking Debian's packages into build/{program} (nothing is installed)")
-        _fetch(PACKAGES[program], unpacked)
-    libraries = sorted({str(path.parent) for path in unpacked.rglob("*.so.*")})
-    return ["/usr/bin/env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(unpacked / "usr/sbin" / program)]
+    paths = [path for folder in ("usr/sbin", "usr/bin") if (path := unpacked / folder / program).exists()]
+    if not paths:
+        return []
+    libraries = sorted({str(path.parent) for path in unpacked.rglob("*.so*")})
+    return ["/usr/bin/env", f"LD_LIBRARY_PATH={':'.join(libraries)}", str(paths[0])]
 
 
 def swiftshader(build: Path = BUILD) -> dict[str, str]:

@@ -39,6 +39,10 @@ def _for_people(status: Status) -> str:
         nodes = "" if used.nodes is None else f", delegate took {used.delegated_nodes} of {used.nodes} nodes"
         lines.append(f"model        {name} on {used.runtime}/{used.delegate} {used.version}{nodes}")
         lines += [f"skipped      {skip.runtime}/{skip.delegate}: {skip.reason}" for skip in used.skipped]
+    if status.listens:
+        lines.append(f"http         http://{status.listens}/")
+    if status.rate_factor < 1:
+        lines.append(f"heat         sources go at {100 * status.rate_factor:.0f} % of their rate")
     lines += [f"source       {name}: {state}" for name, state in status.sources.items()]
     lines += [f"dropped      {count} of class {kind}" for kind, count in status.dropped.items() if count]
     return "\n".join(lines)

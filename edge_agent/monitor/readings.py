@@ -55,6 +55,10 @@ class Monitor:
         self._found: dict[str, str] = {}
         self._before: _Work | None = None
 
+    def temperature_c(self) -> float | None:
+        """Degrees Celsius now; None where no sensor tells them."""
+        return _scaled(self._number(self._sensors.temperature), 1e-3)
+
     def read(self) -> Readings:
         """The state of the device now."""
         sensors, (available, total) = self._sensors, self._memory()
@@ -68,7 +72,7 @@ class Monitor:
             throttled.append(_FLAGS[1])  # the kernel's cooling lowers the highest frequency that is allowed
         fan = self._number(sensors.fan)
         return Readings(
-            temperature_c=_scaled(self._number(sensors.temperature), 1e-3),
+            temperature_c=self.temperature_c(),
             power_w=_scaled(self._number(sensors.power), 1e-6),
             throttled=throttled,
             cpu_mhz=_scaled(self._number(frequency and f"{frequency}/scaling_cur_freq"), 1e-3),

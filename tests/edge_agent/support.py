@@ -124,9 +124,11 @@ def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_
 class Device:
     """A device root with an installed bundle, and its agent."""
 
-    def __init__(self, folder: Path, bundle_path: Path, broker_url: str, name: str = "d1") -> None:
+    def __init__(self, folder: Path, bundle_path: Path, broker_url: str, name: str = "d1", listen: str = "") -> None:
+        """Install; `listen` is for HTTP, "127.0.0.1:0" for a port that `status` tells."""
         self.root = folder / "device"
         agent("install", bundle_path, "--root", self.root, "--device-id", name, "--broker", broker_url, check=True)
+        self.configure(f'[http]\nlisten = "{listen}"')
 
     def configure(self, text: str) -> None:
         """Add TOML to the device's configuration."""
