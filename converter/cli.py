@@ -115,3 +115,21 @@ def verify(bundle: Path) -> None:
     from converter import inspection
 
     click.echo(inspection.verify(bundle))
+
+
+@click.command()
+@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", required=True, metavar="NAME", help="Of the deployment.")
+@click.option("--version", required=True, metavar="V", help="Of the deployment.")
+@click.option("--link", "links", multiple=True, metavar="A:B[:output]", help="A's crops (or output) are B's input.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), metavar="DIR", help="Default: this folder.")
+def join(bundles: tuple[Path, ...], name: str, version: str, links: tuple[str, ...], out: Path) -> None:
+    """Put several bundles for one device into one: models that run side by side, or feed each other.
+
+    \b
+    godwit join faces-1.0-linux-x86_64.godwit moods-2.1-linux-x86_64.godwit \\
+        --name doorbell --version 1.0 --link faces:moods
+    """
+    from converter import joining
+
+    click.echo(joining.join(bundles, name, version, [joining.parse_link(text) for text in links], out))

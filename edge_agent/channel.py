@@ -79,11 +79,12 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What one model said about an input."""
+    """What one model said about an input, and, in `then`, what others made of its output."""
 
     model: str
     result: Result
     latency_ms: float
+    then: dict[str, Result] = {}
 
 
 class Predicted(msgspec.Struct, frozen=True, tag=True):

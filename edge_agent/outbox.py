@@ -77,6 +77,7 @@ class Outbox:
             input=which,
             latency_ms=answer.latency_ms,
             result=answer.result,
+            then=answer.then,
             summary=summary,
         )
 

@@ -48,8 +48,17 @@ class Pipeline:
         Raises:
             InputError: the input cannot be what the model takes.
         """
+        return self.answer(raw)[0]
+
+    def answer(self, raw: Array) -> tuple[Result, list[Array]]:
+        """The answer to one raw input, and the outputs [1, …] that it was made of.
+
+        Raises:
+            InputError: the input cannot be what the model takes.
+        """
         tensor = self.preprocess(raw)
-        return self.postprocess(self.run([tensor]), tensor, raw.shape)
+        outputs = self.run([tensor])
+        return self.postprocess(outputs, tensor, raw.shape), outputs
 
 
 def open_pipeline(

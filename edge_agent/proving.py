@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from edge_agent.channel import Announced, Start
@@ -11,24 +12,36 @@ from edge_agent.models import Models
 from edge_agent.pipeline import checked_model, choose
 from edge_agent.runtimes import cache
 from edge_agent.runtimes.base import Opening
+from firmware_profiles import links
+from firmware_profiles.errors import BundleError
+
+DEADLINE_S = 120.0
+_BUILD_DEADLINE_S = 1800.0
+"""TensorRT builds an engine for ten minutes, on a board that is busy for longer."""
 
 
 def prove(start: Start, outgoing: Outgoing) -> Models:
-    """Verify the hashes, load every model, check its golden vectors.
+    """Verify the hashes, load every model, check its golden vectors; a proof that hangs ends this process.
 
     Raises:
         GodwitError: a file was changed, or a model cannot be run with the right answers.
     """
+    signal.setitimer(signal.ITIMER_REAL, max(DEADLINE_S, start.deadline_s))
     deployment = read_slot(Path(start.folder))
     deployment.verify()
     manifest, folder = deployment.manifest, Path(start.cache)
+    by_name = {model.name: model for model in manifest.models}
+    if problems := list(links.problems(by_name, manifest.links, "manifest: links")):
+        raise BundleError(*problems)
     models = [checked_model(model) for model in manifest.models]
 
     def announce(text: str, progress: float | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, DEADLINE_S if progress == 1 else _BUILD_DEADLINE_S)
         outgoing.send(Announced(text, progress))
         outgoing.flush()
 
     opening = Opening(manifest.threads, cache=folder, external=start.external, announce=announce)
     pipelines = {model.name: choose(deployment, model, start.skipped, opening).pipeline for model in models}
     cache.keep_only(folder, [manifest.files[model.file].sha256 for model in models])
-    return Models(pipelines, manifest.version, start.deadline_s)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return Models(manifest, pipelines, start.deadline_s)

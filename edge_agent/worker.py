@@ -45,7 +45,6 @@ from edge_agent.source_config import SourceSettings
 from firmware_profiles.errors import GodwitError, InputError
 from firmware_profiles.wire import Input
 
-_START_DEADLINE_S = 120.0
 _LOOK_UP_S = 0.001
 """How long the supervisor may have to wait while sources have inputs without end."""
 _PR_SET_PDEATHSIG = 1
@@ -59,14 +58,12 @@ def main() -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         start = channel.receive_start(stream)
         outgoing = Outgoing(stream)
-        signal.setitimer(signal.ITIMER_REAL, max(_START_DEADLINE_S, start.deadline_s))
         try:
             models = prove(start, outgoing)
         except GodwitError as error:
             outgoing.send(Refused(str(error)))
             outgoing.flush()
             return
-        signal.setitimer(signal.ITIMER_REAL, 0)
         outgoing.send(Ready(models.in_use()))
         Worker(stream, outgoing, models, start).serve()
 
@@ -185,12 +182,7 @@ class Worker:
         self._outgoing.send(Predicted(which, answers, clock.uptime_ms()))
 
     def _reply(self, request: Request) -> None:
-        signal.setitimer(signal.ITIMER_REAL, self._start.deadline_s)
-        try:
-            reply = self._models.reply(request.asked)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        self._outgoing.send(Replied(request.number, reply))
+        self._outgoing.send(Replied(request.number, self._models.reply(request.asked)))
 
 
 if __name__ == "__main__":

@@ -227,6 +227,20 @@ class Limits(msgspec.Struct, frozen=True):
     peak_rss_mb: Positive
 
 
+class Link(msgspec.Struct, frozen=True):
+    """What one model finds is another one's input.
+
+    Attributes:
+        producer, consumer: names of models.
+        what: "crops": the part of the image in each box that a detection found; "output": the producer's
+            first output tensor, without its batch dimension.
+    """
+
+    producer: Name
+    consumer: Name
+    what: Literal["crops", "output"]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """A whole deployment: its models switch together.
 
@@ -236,6 +250,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         sensors: the profile's, so that an agent needs no profile of its own.
         godwit: the version that wrote it.
         files: every other member of the bundle.
+        links: between its models; inputs go to those that no other model feeds.
     """
 
     format: Literal[1] = 1
@@ -250,6 +265,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     files: dict[str, FileEntry] = {}
     threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    links: Annotated[list[Link], Meta(max_length=32)] = []
+
+
+def entries(manifest: Manifest) -> list[str]:
+    """Names of the models that inputs go to."""
+    fed = {link.consumer for link in manifest.links}
+    return [model.name for model in manifest.models if model.name not in fed]
 
 
 def encode(manifest: Manifest) -> bytes:

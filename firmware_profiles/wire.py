@@ -258,7 +258,8 @@ class Prediction(Header, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         version: of the deployment.
-        latency_ms: of pre-processing, inference and post-processing.
+        latency_ms: of pre-processing, inference and post-processing, of linked models too.
+        then: what other models of the deployment made of this one's output, by their names.
         summary: only where the device sends one prediction an interval.
     """
 
@@ -267,6 +268,7 @@ class Prediction(Header, frozen=True, kw_only=True, omit_defaults=True):
     input: Input
     latency_ms: float
     result: Result
+    then: dict[str, Result] = {}
     summary: Summary | None = None
 
 

@@ -28,6 +28,7 @@ class Entry(NamedTuple):
 COMMANDS = (
     Entry("Make", "init", "converter.cli:init", "Write a first godwit.toml for a model.", "convert"),
     Entry("Make", "convert", "converter.cli:convert", "Turn a model into one proven bundle a device.", "convert"),
+    Entry("Make", "join", "converter.cli:join", "Put several bundles for one device into one.", ""),
     Entry("Make", "toolchain", "converter.toolchain_cli:toolchain", "Make the converters' environments ahead.", ""),
     Entry("Look", "inspect", "converter.cli:inspect", "Show what a bundle holds.", ""),
     Entry("Look", "verify", "converter.cli:verify", "Check that a bundle is whole and unchanged.", ""),
