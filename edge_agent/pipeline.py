@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from edge_agent import golden
 from edge_agent.deployment import Deployment
 from edge_agent.flow.postprocess import Postprocessor
 from edge_agent.flow.preprocess import Preprocessor
 from edge_agent.runtimes import cache
-from edge_agent.runtimes.base import Array, Opening, Runtime, open_runtime
+from edge_agent.runtimes.base import Array, Opening, Runtime, open_runtime, unavailable
 from firmware_profiles.errors import BundleError, GodwitError, Problem, RefusedError, UnavailableError
 from firmware_profiles.manifest import Model, RuntimeClaim
 from firmware_profiles.wire import Result, RuntimeInUse, SkippedRuntime
@@ -95,7 +97,7 @@ class Choice(NamedTuple):
 def choose(
     deployment: Deployment, model: Model, skipped: Sequence[SkippedRuntime] = (), opening: Opening | None = None
 ) -> Choice:
-    """The first claimed runtime that is here and gives the golden answers.
+    """The first claimed runtime that is here and gives the golden answers; before them the device's own delegate.
 
     Args:
         skipped: what may not be used any more, and why.
@@ -109,7 +111,7 @@ def choose(
     opening = opening or Opening(deployment.manifest.threads)
     passed_over = list(skipped)
     errors: list[GodwitError] = []
-    for claim in model.runtimes:
+    for claim in _listed(model, opening):
         if any((claim.runtime, claim.delegate) == (skip.runtime, skip.delegate) for skip in skipped):
             continue
         try:
@@ -121,6 +123,14 @@ def choose(
     raise _none_left(model, errors)
 
 
+def _listed(model: Model, opening: Opening) -> list[RuntimeClaim]:
+    """The claimed runtimes; before them the device's own delegate, which no converter could prove: the vectors do."""
+    if opening.external is None or any(claim.delegate == "external" for claim in model.runtimes):
+        return model.runtimes
+    hosts = [claim for claim in model.runtimes if claim.runtime in ("litert", "tflite")]
+    return [*(msgspec.structs.replace(claim, delegate="external") for claim in hosts[:1]), *model.runtimes]
+
+
 def _proved(
     deployment: Deployment, model: Model, claim: RuntimeClaim, opening: Opening, skipped: Sequence[SkippedRuntime]
 ) -> Choice:
@@ -130,6 +140,8 @@ def _proved(
     except RefusedError:
         if opening.cache is None or not cache.forget(_kept(deployment, model, opening.cache)):
             raise
+    except (RuntimeError, ValueError) as error:  # of an interpreter: it loaded the model and cannot run it
+        raise unavailable(claim.runtime, claim.delegate, error, "list another runtime") from None
     # What was kept of the model may be damaged, and is forgotten now: the model itself has its chance.
     return _proved(deployment, model, claim, opening._replace(cache=None), skipped)
 

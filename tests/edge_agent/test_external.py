@@ -11,11 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_agent.deployment import Deployment, read_slot
+from edge_agent.pipeline import choose
 from edge_agent.runtime_config import External, Runtime
 from edge_agent.runtimes.base import Opening, open_runtime
 from firmware_profiles import schema
+from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import InputError, UnavailableError
-from tests.edge_agent.support import MODELS
+from firmware_profiles.wire import SkippedRuntime
+from tests.edge_agent.support import MODELS, write_bundle
 
 FLOAT = MODELS / "tiny-float32.tflite"
 IMAGE = np.random.default_rng(5).random((1, 6, 6, 1), np.float32)
@@ -70,6 +74,42 @@ def test_what_cannot_be_loaded_is_unavailable(
     with pytest.raises(UnavailableError, match=told):
         open_runtime("litert", "external", FLOAT, Opening(external=wanted))
     assert "Traceback" not in capfd.readouterr().err
+
+
+def slot(tmp_path: Path) -> Deployment:
+    with Bundle(write_bundle(tmp_path / "b.godwit")) as whole:
+        (tmp_path / "slot").mkdir()
+        whole.extract(tmp_path / "slot")
+    return read_slot(tmp_path / "slot")
+
+
+def test_a_configured_delegate_comes_before_the_claimed_runtimes(library: str, tmp_path: Path) -> None:
+    deployment = slot(tmp_path)
+    opening = Opening(external=External(library))
+    used = choose(deployment, deployment.manifest.models[0], opening=opening).pipeline.in_use
+    assert (used.runtime, used.delegate, used.delegated_nodes, used.nodes) == ("litert", "external", 1, 5)
+    died = [SkippedRuntime("litert", "external", "worker: ended by SIGSEGV")]
+    used = choose(deployment, deployment.manifest.models[0], died, opening).pipeline.in_use
+    assert (used.delegate, used.skipped) == ("xnnpack", died)
+
+
+@pytest.mark.parametrize(
+    ("operator", "told"),
+    [
+        ("25", "golden input 0"),  # SOFTMAX: its input is handed on, so the answers are wrong
+        ("3", "failed to invoke"),  # CONV_2D, of which nothing fits
+    ],
+)
+def test_one_that_cannot_compute_what_it_took_is_passed_over(
+    operator: str, told: str, library: str, tmp_path: Path
+) -> None:
+    deployment = slot(tmp_path)
+    opening = Opening(external=External(library, {"builtin": operator}))
+    used = choose(deployment, deployment.manifest.models[0], opening=opening).pipeline.in_use
+    assert used.delegate == "xnnpack"
+    (skipped,) = used.skipped
+    assert skipped.delegate == "external"
+    assert told in skipped.reason
 
 
 def test_tflite_runtime_takes_it_too(library: str) -> None:
