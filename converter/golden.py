@@ -45,7 +45,8 @@ def pick(outputs: Array, unrest: Array, count: int, tolerance: float, *, classif
 
     For a classification: of every class in turn the one with the clearest lead, so that many classes
     appear; and none that is so close, or so restless, that another processor's rounding could turn
-    it, unless there are too few others. Otherwise evenly over the range of the answers.
+    it, unless there are too few others. Otherwise evenly over the range of the answers, of the calm ones or,
+    where those are too few, of the calmest: boxes that a model sorts by score change places by a rounding.
 
     Args:
         unrest: how far the answers of several sets of kernels lie apart, [n].
@@ -53,7 +54,9 @@ def pick(outputs: Array, unrest: Array, count: int, tolerance: float, *, classif
     """
     flat = outputs.reshape(len(outputs), -1).astype(np.float64)
     if not classification or flat.shape[1] < 2:
-        order = np.argsort(flat.mean(axis=1), kind="stable")
+        calm = int((2 * unrest <= tolerance).sum())
+        steady = np.sort(np.argsort(unrest, kind="stable")[: max(calm, count)])
+        order = steady[np.argsort(flat[steady].mean(axis=1), kind="stable")]
         return sorted(int(order[place]) for place in np.linspace(0, len(order) - 1, count).round().astype(int))
     second, first = np.partition(flat, -2, axis=1)[:, -2:].T
     lead, classes = first - second, flat.argmax(axis=1)

@@ -65,6 +65,16 @@ def test_a_regression_is_sampled_over_its_range() -> None:
     assert len(chosen) == 16
 
 
+def test_a_detection_is_sampled_where_its_boxes_keep_their_order() -> None:
+    answers, unrest = np.linspace(0, 1, 100)[:, None], np.zeros(100)
+    unrest[::2] = 0.5
+    chosen = golden.pick(answers, unrest, 16, 0.01, classification=False)
+    assert all(index % 2 for index in chosen)
+    assert (chosen[0], chosen[-1], len(chosen)) == (1, 99, 16)
+    unrest[:95], unrest[95:] = 0.5, 0
+    assert set(range(95, 100)) < set(golden.pick(answers, unrest, 16, 0.01, classification=False))
+
+
 def test_the_npz_has_the_same_bytes_each_time_and_numpy_reads_it() -> None:
     inputs, outputs = images(16), [np.eye(16, dtype=np.float32), np.ones((16, 2), np.float32)]
     content = golden.encode(inputs, outputs)

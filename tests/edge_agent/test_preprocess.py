@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from edge_agent.flow.geometry import placed
 from edge_agent.flow.preprocess import Preprocessor
-from edge_agent.runtimes.base import open_runtime
+from edge_agent.runtimes.base import Opening, open_runtime
 from edge_agent.runtimes.quantized import Affine
 from firmware_profiles.errors import BundleError, InputError
 from firmware_profiles.manifest import InputSpec, Tensor
@@ -101,7 +101,7 @@ def test_a_model_that_takes_bytes_gets_the_pixels_themselves() -> None:
 
 def test_an_int8_model_answers_the_same_by_either_way() -> None:
     of = model(inputs=[Tensor("image", [1, 6, 6, 1], "int8")])
-    runtime = open_runtime("litert", "xnnpack", MODELS / "tiny-int8.tflite", 1)
+    runtime = open_runtime("litert", "xnnpack", MODELS / "tiny-int8.tflite", Opening())
     looked_up, computed = (Preprocessor(of.pre, of.inputs[0], given) for given in (runtime.quantize, None))
     for raw in images(20):
         assert (looked_up(raw).dtype, computed(raw).dtype) == (np.int8, np.float32)

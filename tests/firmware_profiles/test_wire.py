@@ -177,3 +177,31 @@ def test_an_unknown_kind_is_a_value_error() -> None:
 
 def test_classes_are_the_topics_that_are_spooled() -> None:
     assert set(wire.CLASSES) < set(MESSAGES)
+
+
+DETECTION = wire.Detection(0, "person", 0.5, wire.Box(1, 2, 3, 4))
+RESULTS = [
+    wire.Classification([]),
+    wire.Regression([1.0], ["t"], ["°C"]),
+    wire.Detections([msgspec.structs.replace(DETECTION, then={"face": wire.Detections([DETECTION])})]),
+    wire.Segmentation([wire.ClassShare(0, "sky", 1.0)]),
+    wire.Anomaly(0.5, None),
+    wire.Embedding([0.5]),
+    wire.Raw([wire.RawTensor("y", [1, 1], [0.5])]),
+]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+def test_every_result_survives(result: wire.Result) -> None:
+    said = msgspec.structs.replace(MESSAGES["prediction"], result=result)
+    assert wire.decode("prediction", wire.encode(said)) == said
+
+
+def test_results_in_results_without_end_are_no_message() -> None:
+    raw = wire.encode(msgspec.structs.replace(MESSAGES["prediction"], result=wire.Detections([DETECTION])))
+    inner = b'"then":{"m":{"task":"detection","objects":[{"index":0,"label":"","score":0,'
+    inner += b'"box":{"left":0,"top":0,"right":0,"bottom":0},'
+    deep = raw.replace(b'"box"', inner * 5000 + b'"then":{}' + b"}]}}" * 5000 + b',"box"')
+    assert len(deep) < wire.MAX_MESSAGE_BYTES
+    with pytest.raises(ValueError, match="nested too deep"):
+        wire.decode("prediction", deep)
