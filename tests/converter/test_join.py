@@ -31,7 +31,6 @@ def detecting(folder: Path) -> Path:
         pre=InputSpec(kind="image", height=8, width=8, colour="gray", layout="nchw", scale=1 / 255),
         post=OutputSpec(threshold=0.5, detection=DetectionSpec("boxes_scores_classes")),
         runtimes=[RuntimeClaim("onnx", "cpu", "1.17", 1e-4)],
-        golden="",
         labels=["even", "odd"],
     )
     content = detector(folder / "quarters.onnx").read_bytes()
@@ -73,7 +72,7 @@ def test_without_links_both_answer_every_input(tmp_path: Path, broker: Broker) -
     device.replay(tmp_path / "d.npz")
     with Subscriber(broker.port) as subscriber, device.running():
         wait_until(lambda: len(subscriber.of("prediction")) == 20, "all predictions")
-        assert set(device.status()["models"]) == {"quarters", "tiny"}
+        wait_until(lambda: set(device.status()["models"]) == {"quarters", "tiny"}, "both in the status")
     for name in ("quarters", "tiny"):
         answered = [each.input.position for each in subscriber.of("prediction") if each.model == name]
         assert answered == list(range(10))

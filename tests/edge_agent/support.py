@@ -66,9 +66,10 @@ def golden(of: Model, content: bytes, seed: int = 3) -> bytes:
         (Path(folder) / of.file).write_bytes(content)
         pipeline = open_pipeline(Deployment(Path(folder), manifest(of)), of, of.runtimes[0], Opening())
         inputs = images(16, seed)
-        outputs = np.concatenate([pipeline.outputs(raw)[0] for raw in inputs])
+        columns = zip(*(pipeline.outputs(raw) for raw in inputs), strict=True)
+        outputs = {f"y{index}": np.stack([np.ravel(each) for each in column]) for index, column in enumerate(columns)}
     stream = io.BytesIO()
-    np.savez(stream, x=inputs, y0=outputs)
+    np.savez(stream, x=inputs, **outputs)
     return stream.getvalue()
 
 
