@@ -18,7 +18,7 @@ from edge_agent import config
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
 from edge_agent.link_config import DEFAULT_BROKER_URL
-from firmware_profiles import atomic, broker_url, profile
+from firmware_profiles import atomic, broker_url, profile, wire
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import BundleError, InputError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
@@ -75,8 +75,8 @@ def _configuration(root: Root, device: str | None, broker: str | None) -> bytes 
     """The first configuration; None where there is one already, which is then left alone."""
     if broker is not None:
         broker_url.parse(broker, "--broker")
-    if device is not None and not re.match(NAME_PATTERN, device):
-        step = "use lower-case letters, digits, dots and dashes"
+    if device is not None and (not re.match(NAME_PATTERN, device) or device == wire.POOL):
+        step = f"use lower-case letters, digits, dots and dashes, and not the word {wire.POOL!r}"
         raise InputError(Problem("--device-id", "a name of at most 64 characters", repr(device), step))
     if not root.config.exists():
         return config.template(device or _host_name(), broker or DEFAULT_BROKER_URL)
@@ -97,7 +97,7 @@ def _configuration(root: Root, device: str | None, broker: str | None) -> bytes 
 
 def _host_name() -> str:
     name = re.sub(r"[^a-z0-9_.-]", "-", platform.node().lower()).lstrip("_.-")[:64]
-    return name or "device"
+    return "device" if name in ("", wire.POOL) else name
 
 
 def _install(root: Root, bundle: Bundle) -> bool:

@@ -61,6 +61,7 @@ class Dialler:
             manual_ack=True,
         )
         client.connect_timeout = _CONNECT_TIMEOUT_S
+        client.max_inflight_messages = 0  # the window bounds them; paho would change the order
         client.username_pw_set(self.address.user, self.address.password)
         client.will_set(self._will.topic, self._will.payload, QOS, retain=True)
         return client

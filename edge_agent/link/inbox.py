@@ -40,19 +40,21 @@ class Inbox:
     def __init__(self) -> None:
         self._tokens = itertools.count(1)
         self._unaccepted: dict[int, tuple[Window, int, int]] = {}
+        self._complained = ""
 
     def take(self, window: Window, message: MQTTMessage) -> Received | None:
         """Register a message; None if it is not to be looked at."""
         if len(self._unaccepted) >= RECEIVE_MAXIMUM:
             # Left unaccepted, so a session has it again after the next connection.
-            _log.warning("the broker sends more than %d messages at once: one is left", RECEIVE_MAXIMUM)
+            self._complain(f"the broker sends more than {RECEIVE_MAXIMUM} messages at once: some are left")
             return None
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
         if not topic or len(message.payload) > MAX_PACKET_BYTES:
-            _log.warning("a message of %d bytes is refused: %s", len(message.payload), topic[:100] or "topic not UTF-8")
+            what = f"larger than {MAX_PACKET_BYTES} bytes" if topic else "whose topic is not UTF-8"
+            self._complain(f"a message {what} is refused")
             window.accept(message.mid, message.qos)
             return None
         token = next(self._tokens)
@@ -70,3 +72,10 @@ class Inbox:
     def forget(self) -> None:
         """The connection is gone, and with it what was not accepted."""
         self._unaccepted.clear()
+        self._complained = ""
+
+    def _complain(self, text: str) -> None:
+        """Once, and not for every message."""
+        if text != self._complained:
+            _log.warning(text)
+            self._complained = text

@@ -20,79 +20,36 @@ import logging
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from edge_agent import clock
+from edge_agent.link.connection import Answer, Connection, Hooks
 from edge_agent.link.dialling import Dialler, Retained, properties, why_not
 from edge_agent.link.inbox import Inbox, Received
 from edge_agent.link.remembered import Remembered
-from edge_agent.link.sockets import serve
 from edge_agent.link.subscriptions import Subscriptions
-from edge_agent.link.window import IN_FLIGHT, Window
+from edge_agent.link.window import Window
 from firmware_profiles.broker_url import Address
 from firmware_profiles.errors import InputError
 
 __all__ = ["Hooks", "Link", "Received", "Retained"]
 
-_ANSWER_TIMEOUT_S = 5.0
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
-_TICK_S = 1.0
 _OTHER = {
     MQTTProtocolVersion.MQTTv5: MQTTProtocolVersion.MQTTv311,
     MQTTProtocolVersion.MQTTv311: MQTTProtocolVersion.MQTTv5,
 }
 _NAME = {MQTTProtocolVersion.MQTTv5: "MQTT 5", MQTTProtocolVersion.MQTTv311: "MQTT 3.1.1"}
-_UNSUPPORTED_VERSION = 0x84
 
 _log = logging.getLogger(__name__)
 
 
-class Hooks(NamedTuple):
-    """Called in the event loop.
-
-    Attributes:
-        up: the broker accepted us. What it is to retain must be said again: it may have lost everything.
-        acknowledged: the broker has the message of that id.
-        received: a message came, and is delivered again later unless it is accepted.
-        dates_unchecked: the broker accepted us and we it, without judging the dates of its certificate.
-    """
-
-    up: Callable[[], None]
-    acknowledged: Callable[[int], None]
-    received: Callable[[Received], None] = lambda _: None
-    dates_unchecked: Callable[[], None] = lambda: None
-
-
-class _Answer(NamedTuple):
-    """How a broker answered CONNECT.
-
-    Attributes:
-        understood: False if another version of MQTT may be the remedy.
-        reason: why it did not accept us.
-    """
-
-    accepted: bool
-    understood: bool
-    reason: str
-
-
-_ACCEPTED = _Answer(True, True, "")
-_NONE = _Answer(False, False, "no answer to CONNECT")
-
-
 class Link:
-    """A connection to a broker.
-
-    Attributes:
-        connected: whether the broker accepted us.
-    """
+    """What the agent says to a broker and hears from it, over one connection after the other."""
 
     def __init__(
         self,
@@ -103,28 +60,27 @@ class Link:
         clock_trusted: Callable[[], bool] = clock.is_synchronised,
     ) -> None:
         """Prepare; `session` is the file of what the broker's session is subscribed to."""
-        self.connected = False
         self._dialler = Dialler(address, client_id, will, clock_trusted)
-        self._hooks: Hooks
-        self._loop: asyncio.AbstractEventLoop
-        self._client: Client | None = None
-        self._window: Window | None = None
         self._inbox = Inbox()
         self._subscriptions = Subscriptions(Remembered(session))
+        self._hooks: Hooks
+        self._connection: Connection | None = None
         self._version = MQTTProtocolVersion.MQTTv5
-        self._answer = _NONE
-        self._answered = asyncio.Event()
-        self._closed = asyncio.Event()
         self._told = ""
 
     @property
-    def _broker(self) -> str:
-        return f"broker {self._dialler.address.host}:{self._dialler.address.port}"
+    def connected(self) -> bool:
+        """Whether the broker accepted us."""
+        return self._connection is not None and self._connection.up
 
     @property
     def room(self) -> int:
         """How many more messages may be offered now."""
         return self._window.room if self._window and self.connected else 0
+
+    @property
+    def _window(self) -> Window | None:
+        return self._connection.window if self._connection else None
 
     def offer(self, message_id: int, topic: str, payload: bytes) -> None:
         """Publish with QoS 1; `acknowledged` is called with the id on PUBACK."""
@@ -154,8 +110,8 @@ class Link:
         Best before `run`: a session of MQTT 3.1.1 that began without a filter is not kept.
         """
         self._subscriptions.wanted = frozenset(filters)
-        if self._client is not None and self.connected:
-            self._subscriptions.change(self._client)
+        if self._connection and self.connected:
+            self._subscriptions.change(self._connection.client)
 
     def accept(self, token: int) -> None:
         """The message was dealt with, after what was published before; every one received is to be accepted."""
@@ -164,131 +120,61 @@ class Link:
     async def run(self, hooks: Hooks) -> None:
         """Connect, and connect again with growing, jittered delays, until cancelled."""
         self._hooks = hooks
-        self._loop = asyncio.get_running_loop()
         attempt = 0
         while True:
-            answer = await self._connection(self._version)
+            answer = await self._connect(self._version)
             if not answer.understood:
-                answer = await self._connection(_OTHER[self._version])
+                answer = await self._connect(_OTHER[self._version])
             if answer.accepted:
                 attempt = 0
             else:
-                self._tell(f"{self._broker}: {answer.reason}; spooling, and trying again")
+                self._tell(f"{answer.reason}; spooling, and trying again")
             delay_s = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2**attempt)
             attempt += 1
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, no secret
 
     async def stop(self, last: Retained, timeout_s: float) -> None:
         """Say `last`, wait until what is in flight is acknowledged or `timeout_s` passed, disconnect."""
-        if self._client is None or not self.connected:
+        if self._connection is None or not self.connected:
             return
         self.retain(last)
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._drained(), timeout_s)
-        self._client.disconnect()
-        self._client.loop_write()
+            await asyncio.wait_for(self._connection.drained(), timeout_s)
+        self._connection.close()
 
-    async def _drained(self) -> None:
-        while self._client and self._window and (self._window.busy or self._client.want_write()):
-            await asyncio.sleep(0.01)
-
-    async def _connection(self, version: MQTTProtocolVersion) -> _Answer:
+    async def _connect(self, version: MQTTProtocolVersion) -> Answer:
         """One connection from beginning to end; how the broker answered at its beginning."""
-        self._answered.clear()
-        self._closed.clear()
-        self._answer = _NONE
-        client = self._client = self._new_client(version)
+        keep_session = bool(self._subscriptions.wanted)
+        client = self._dialler.new_client(version, keep_session=keep_session)
+        hooks = self._hooks._replace(up=lambda: self._up(version))
+        self._connection = Connection(client, self._inbox, self._subscriptions, hooks, self._refused)
         try:
             # Resolving and connecting block, so a thread does them; its callbacks come by call_soon_threadsafe.
-            keep_session = bool(self._subscriptions.wanted)
             await asyncio.to_thread(self._dialler.connect, client, keep_session=keep_session)
         except (OSError, InputError) as error:
-            return _Answer(False, True, why_not(error))
-        ticker = asyncio.create_task(self._tick(client))
-        try:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), _ANSWER_TIMEOUT_S)
-                await self._closed.wait()
-        finally:
-            ticker.cancel()
-            if client.socket():
-                client.disconnect()
-                client.loop_write()
-        return self._answer
+            return Answer(False, True, why_not(error))
+        await self._connection.live(lambda: self._dialler.dates_overdue)
+        return self._connection.answer
 
-    async def _tick(self, client: Client) -> None:
-        while True:
-            await asyncio.sleep(_TICK_S)
-            client.loop_misc()
-            if self.connected and self._dialler.dates_overdue:
-                _log.info("the clock is right now: connecting again, to judge the dates of the broker's certificate")
-                client.disconnect()
-
-    def _new_client(self, version: MQTTProtocolVersion) -> Client:
-        client = self._dialler.new_client(version, keep_session=bool(self._subscriptions.wanted))
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
-        client.on_message = self._on_message
-        client.on_subscribe = client.on_unsubscribe = self._on_subscribe
-        serve(client, self._loop)
-        return client
-
-    def _on_connect(
-        self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, answer: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            self._answer = _Answer(False, reason.value != _UNSUPPORTED_VERSION, f"refuses us: {reason}")
-            return
-        self._answer = _ACCEPTED
+    def _up(self, version: MQTTProtocolVersion) -> None:
         self._told = ""
         _log.info("connected to %s", self._broker)
-        if client.protocol != self._version:
-            self._version = client.protocol
-            _log.warning("%s: speaks %s, which is tried first from now on", self._broker, _NAME[self._version])
-        self._window = Window(client, getattr(answer, "ReceiveMaximum", IN_FLIGHT))
-        self._answered.set()
-        # Hooks are not called inside paho's callback, which holds its locks.
-        self._loop.call_soon(self._up, client)
+        if version != self._version:
+            self._version = version
+            _log.warning("%s: speaks %s, which is tried first from now on", self._broker, _NAME[version])
+        self._hooks.up()
         if not self._dialler.dates_judged:
-            self._loop.call_soon(self._hooks.dates_unchecked)
-        self._subscriptions.connected(client, flags.session_present)
+            self._hooks.dates_unchecked()
 
-    def _up(self, client: Client) -> None:
-        # Not earlier: whoever sees room would go on where the last connection ended, before what was in flight on it.
-        self.connected = client is self._client and self._window is not None
-        if self.connected:
-            self._hooks.up()
+    def _refused(self, reason: str) -> None:
+        self._tell(f"refuses a message: {reason}")
 
-    def _on_disconnect(
-        self, _client: Client, _: Any, _flags: DisconnectFlags, reason: ReasonCode, _answer: Properties | None
-    ) -> None:
-        if self._window:
-            _log.info("disconnected: %s", reason)
-            self.connected = False
-            self._window = None
-            self._inbox.forget()
-        self._answered.set()
-        self._closed.set()
-
-    def _on_publish(self, _client: Client, _: Any, mid: int, reason: ReasonCode, _answer: Properties) -> None:
-        message_id = self._window.acknowledged(mid) if self._window else None
-        if reason.is_failure:  # one of the spool stays there and is offered again after the next connection
-            self._tell(f"{self._broker} refuses a message: {reason}")
-        elif message_id is not None:
-            self._hooks.acknowledged(message_id)
-
-    def _on_message(self, _client: Client, _: Any, message: MQTTMessage) -> None:
-        if self._window and (received := self._inbox.take(self._window, message)):
-            self._loop.call_soon(self._hooks.received, received)
-
-    def _on_subscribe(
-        self, _client: Client, _: Any, mid: int, reasons: list[ReasonCode], _answer: Properties | None
-    ) -> None:
-        self._subscriptions.answered(mid, reasons)
+    @property
+    def _broker(self) -> str:
+        return f"broker {self._dialler.address.host}:{self._dialler.address.port}"
 
     def _tell(self, text: str) -> None:
         """Once, not at every attempt."""
         if text != self._told:
-            _log.warning(text)
+            _log.warning("%s: %s", self._broker, text)
             self._told = text

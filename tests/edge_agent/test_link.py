@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.link.mqtt import Retained
+from edge_agent.link.remembered import Remembered
 from firmware_profiles import wire
 from firmware_profiles.broker_access import Files
 from tests.edge_agent.links import asking, running, until
@@ -109,3 +110,12 @@ def test_a_tls_record_of_many_messages_is_read_to_its_end(tmp_path: Path, broker
     identity = authority.issue("relay", "127.0.0.1")
     with asking(broker.port) as asker, coalescing(broker, identity) as relayed:
         asyncio.run(scenario(relayed.url))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'["a", 1]', b"[" * 100_000, b'["a", "b"]'], ids=range(6))
+def test_words_are_remembered_and_a_damaged_file_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "words").write_bytes(content)
+    kept = Remembered(tmp_path / "words")
+    assert kept.words == ({"a", "b"} if content.endswith(b'"b"]') else frozenset())
+    kept.replace(["c"])
+    assert Remembered(tmp_path / "words").words == {"c"}

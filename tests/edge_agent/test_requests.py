@@ -200,3 +200,26 @@ def test_what_is_too_large_is_not_delivered(broker: Broker) -> None:
 
     with asking(broker.port) as asker:
         asyncio.run(scenario())
+
+
+def test_a_flood_that_nothing_bounds_is_dropped_and_told_once(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """QoS 0 knows no Receive Maximum, and nobody waits for its PUBACK."""
+
+    async def scenario() -> None:
+        async with running(broker.url, "door-7", OWN) as device:
+            await until(lambda: device.ups == 1, "connected")
+            await device.offer(1, "godwit/door-7/event")
+            for _ in range(200):
+                asker.client.publish(REQUEST, b"?", 0)
+            await asyncio.to_thread(asker.say, "godwit/door-7/infer/last", b"!")
+            await until(lambda: len(device.received) == RECEIVE_MAXIMUM, "as many as may be here")
+            await device.offer(2, "godwit/door-7/event")
+            assert len(device.received) == RECEIVE_MAXIMUM
+            for message in device.received[:]:
+                device.link.accept(message.token)
+            await asyncio.to_thread(asker.say, REQUEST, b"after")
+            await until(lambda: device.payloads()[-1] == b"after", "room again")
+
+    with asking(broker.port) as asker:
+        asyncio.run(scenario())
+    assert sum("messages at once" in record.message for record in caplog.records) == 1
