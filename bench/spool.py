@@ -1,4 +1,7 @@
-"""`python -m bench.spool`: what the spool costs, beside bare SQLite on the same disk, and paho, in the same run."""
+"""`python -m bench.spool`: what the spool costs, beside bare SQLite on the same disk, in the same run.
+
+CPU of this process, so that a busy machine and a slow disk show in neither.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,7 @@ def main() -> None:
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as name:
             runs.append((bare(Path(name)), ours(Path(name))))
-    print("µs a message, in groups of 100     bare SQLite    spool    ratio")
+    print("µs of CPU, in groups of 100         bare SQLite    spool    ratio")
     for name in ("put", "read", "delete", "encode"):
         theirs, spools = (median(run[index].get(name, 0.0) for run in runs) for index in (0, 1))
         print(f"{name:34} {theirs:11.1f} {spools:8.1f} {spools / theirs if theirs else 0:8.2f}")

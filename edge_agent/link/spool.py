@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from edge_agent import clock, config
 from edge_agent.link.boots import Boots
@@ -25,6 +25,8 @@ from edge_agent.link.spool_file import Opened, open_file
 from edge_agent.link.table import Table
 from firmware_profiles import wire
 from firmware_profiles.wire import CLASSES, Header, Input, MessageClass
+
+T = TypeVar("T")
 
 _LOOK_MS = 1000
 """How often is looked for messages that are too old."""
@@ -130,6 +132,7 @@ class Spool:
             sqlite3.Error: the disk refuses, and giving up the reserve does not help.
         """
         self._boots.look()
+        self._expire()
         if self._group.empty and not self._boots.changed:
             return
         try:
@@ -182,6 +185,14 @@ class Spool:
             self._transaction(self._make_smaller)
             self._connection.execute("VACUUM")
 
+    def _expire(self) -> None:
+        if clock.uptime_ms() >= self._look_ms:
+            self._look_ms = clock.uptime_ms() + _LOOK_MS
+            at_once = self._room.deletes_at_once(self.messages)
+            for table in self._tables.values():
+                while self._transaction(partial(table.expire, at_once)):
+                    pass
+
     def _write(self) -> None:
         at_once = self._room.deletes_at_once(self.messages)
         for table, numbers in zip(self._tables.values(), self._group.acked.values(), strict=True):
@@ -194,11 +205,11 @@ class Spool:
         self._boots.changed = False
         self._room.after_commit()
 
-    def _transaction(self, write: Callable[[], None]) -> None:
+    def _transaction(self, write: Callable[[], T]) -> T:
         tallies = [table.tally for table in self._tables.values()]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            write()
+            result = write()
             self._connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):  # some errors end the transaction by themselves
@@ -206,17 +217,12 @@ class Spool:
             for table, tally in zip(self._tables.values(), tallies, strict=True):
                 table.tally = tally
             raise
+        return result
 
     def _write_group(self) -> None:
-        now_ms = clock.uptime_ms()
-        look = now_ms >= self._look_ms
-        if look:
-            self._look_ms = now_ms + _LOOK_MS
         for kind, table in self._tables.items():
             if self._group.acked[kind]:
                 table.delete(self._group.acked[kind])
-            if look:
-                table.expire()
             if self._seq[kind] != table.tally.seq:
                 table.insert(self._group.rows[kind], self._group.too_large[kind], self._seq[kind])
         self._group.write_cursors(self._connection)

@@ -76,16 +76,17 @@ class Table:
         self.tally = self.tally._replace(dropped=self.tally.dropped + count)
         return count > 0
 
-    def expire(self) -> None:
-        """Drop what is older than its time to live."""
-        while self._ttl_s:
-            rows = self._connection.execute(self._oldest, (1,)).fetchall()
-            if not rows or self._age_s(rows[0]) <= self._ttl_s:
-                return
-            rows = self._connection.execute(self._oldest, (_AT_ONCE,)).fetchall()
-            old = list(takewhile(lambda row: self._age_s(row) > self._ttl_s, rows))
-            count = self._delete_until(old[-1][0])
-            self.tally = self.tally._replace(expired=self.tally.expired + count)
+    def expire(self, at_most: int) -> bool:
+        """Drop some of what is older than its time to live, and count it; whether there was something."""
+        rows = self._connection.execute(self._oldest, (1,)).fetchall() if self._ttl_s else []
+        if not rows or self._age_s(rows[0]) <= self._ttl_s:
+            return False
+        rows = self._connection.execute(self._oldest, (at_most,)).fetchall()
+        old = list(takewhile(lambda row: self._age_s(row) > self._ttl_s, rows))
+        count = self._delete_until(old[-1][0])
+        self.tally = self.tally._replace(expired=self.tally.expired + count)
+        self.save()
+        return True
 
     def save(self) -> None:
         """Write the counts."""

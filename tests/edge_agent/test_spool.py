@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_agent import config
 from edge_agent.link.spool import open_spool
 from firmware_profiles.wire import CLASSES, Input
 from tests.edge_agent.spools import LARGE, crash, events, numbers, put, put_many, waiting
@@ -117,6 +118,14 @@ def test_a_damaged_spool_is_set_aside_and_a_new_one_begun(damage: str, tmp_path:
     put(fresh)
     fresh.commit()
     assert numbers(fresh) == [1]
+
+
+def test_normal_sync_writes_as_well(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "s.db", config.Spool(sync="normal"))
+    assert spool._connection.execute("PRAGMA synchronous").fetchone() == (1,)
+    put_many(spool, "prediction", 5)
+    crash(spool)
+    assert numbers(open_spool(tmp_path / "s.db", LARGE)) == [1, 2, 3, 4, 5]
 
 
 def test_a_whole_spool_is_not_replaced(tmp_path: Path) -> None:

@@ -46,8 +46,9 @@ def test_a_full_spool_drops_telemetry_first_and_events_last(tmp_path: Path) -> N
     spool = open_spool(tmp_path / "s.db", SMALL)
     for kind in CLASSES:
         put_many(spool, kind, 100)
-    while not spool.dropped["telemetry"]:
+    while not sum(spool.dropped.values()):
         put_many(spool, "event", 10)
+    assert spool.dropped["telemetry"] > 0
     assert spool.dropped["prediction"] == 0
     put_many(spool, "event", 1000)
     assert spool.dropped["telemetry"] == spool.dropped["prediction"] == 100
@@ -128,6 +129,15 @@ def test_each_class_has_a_time_to_live(tmp_path: Path, monkeypatch: pytest.Monke
     again = open_spool(tmp_path / "s.db", LARGE)
     assert again.expired == {"event": 0, "prediction": 8, "telemetry": 12}
     assert sum(again.dropped.values()) == 0
+
+
+def test_many_that_are_too_old_at_once_keep_the_bound_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = open_spool(tmp_path / "s.db", config.Spool(max_mb=8, ttl_s=config.TimeToLive(telemetry=10)))
+    put_many(spool, "telemetry", 3000, 1500)
+    kept = spool.messages
+    put_at(spool, "event", 10**6, monkeypatch)
+    assert spool.expired["telemetry"] == kept > 1000
+    assert disk_bytes(tmp_path) <= 8e6
 
 
 def test_on_a_disk_of_1_mb_that_others_fill_the_spool_works_on(tmp_path: Path) -> None:

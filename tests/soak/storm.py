@@ -66,7 +66,7 @@ def storm(cycles: int, seed: int, say: Callable[[str], None], command: tuple[str
             faults[fault] = faults.get(fault, 0) + 1
             running.put_file()
             _strike(running, fault, chance)
-            _progress(witness, chance.randrange(20, 100))
+            _progress(witness, chance.randrange(5, 60))
             running.faults.stop()
             running.remove_files(witness)
             if cycle % 50 == 0:

@@ -134,8 +134,8 @@ class System:
         wait_until(holds, what, _PATIENCE_S)
 
     def kill(self, *pids: int) -> None:
-        """SIGKILL."""
-        for pid in pids:
+        """SIGKILL to those that are there."""
+        for pid in filter(None, pids):  # 0 would be this process and all of its group
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
