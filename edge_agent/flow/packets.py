@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from edge_agent.format_config import Binary, Checksum
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import Binary, Checksum
 from firmware_profiles.errors import InputError, Problem
 
 _CODES = {

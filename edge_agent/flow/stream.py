@@ -11,7 +11,7 @@ from edge_agent.flow.framing import Framer, framer, has_rows
 from edge_agent.flow.rejections import Rejections
 from edge_agent.flow.source import Item
 from edge_agent.flow.windows import assembler
-from edge_agent.source_config import StreamFormat, Window
+from edge_agent.format_config import StreamFormat, Window
 from firmware_profiles.errors import InputError
 
 READ_BYTES = 1 << 16

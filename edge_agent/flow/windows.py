@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from edge_agent.format_config import MAX_WINDOW_VALUES, Window
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import MAX_WINDOW_VALUES, Window
 from firmware_profiles.errors import InputError, Problem
 
 

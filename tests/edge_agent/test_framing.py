@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edge_agent.flow import lines, packets
 from edge_agent.flow.framing import framer
-from edge_agent.source_config import Binary, Csv, Frames, Json, Pcm, StreamFormat
+from edge_agent.format_config import Binary, Csv, Frames, Json, Pcm, StreamFormat
 from firmware_profiles.errors import InputError
 
 PACKED = Binary(["int16", "float32"], sync="aa55", checksum="crc16")

@@ -13,7 +13,8 @@ import pytest
 from edge_agent.flow import attempts
 from edge_agent.flow.packets import crc16
 from edge_agent.flow.source import Item
-from edge_agent.source_config import Binary, Csv, Serial, Window
+from edge_agent.format_config import Binary, Csv, Window
+from edge_agent.source_config import Serial
 from firmware_profiles.errors import InputError
 from tests.edge_agent.polling import contents, failure, next_item, opened
 from tests.edge_agent.support import wait_until
