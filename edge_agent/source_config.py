@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_agent import format_config
-from edge_agent.format_config import LineFormat, PayloadFormat, Settings, StreamFormat, Text, Window
+from edge_agent.format_config import LineFormat, PayloadFormat, Pcm, Settings, StreamFormat, Text, Window
 from firmware_profiles.errors import Problem
 from firmware_profiles.words import Name
 
@@ -115,6 +115,14 @@ def absolute(source: SourceSettings, root: Path) -> SourceSettings:
     if isinstance(source, Camera) and not source.live:
         return msgspec.structs.replace(source, address=str(root / source.address))
     return source
+
+
+def paces_itself(source: SourceSettings) -> bool:
+    """Whether it keeps to its rate by dropping inputs, and is to be read on all the time.
+
+    A port or a sound card that nobody reads loses bytes, and not at the edges of what was declared.
+    """
+    return isinstance(source, Serial) or (isinstance(source, Command) and isinstance(source.format, Pcm))
 
 
 def problems(source: SourceSettings, where: str) -> Iterator[Problem]:
