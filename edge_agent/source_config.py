@@ -37,7 +37,7 @@ class _Source(Settings, frozen=True, kw_only=True):
 
     name: Name
     rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    models: Annotated[list[Name], Meta(max_length=16)] = []
+    models: Annotated[list[Name], Meta(max_length=16)] = msgspec.field(default_factory=list)
 
 
 class Replay(_Source, frozen=True, kw_only=True, tag="replay"):
