@@ -21,117 +21,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from edge_agent import format_config
+from edge_agent.format_config import LineFormat, PayloadFormat, Pcm, Settings, StreamFormat, Text, Window
 from firmware_profiles.errors import Problem
 from firmware_profiles.words import Name
 
-Pixels = Annotated[int, Meta(ge=1, le=16_384)]
-Channels = Annotated[int, Meta(ge=1, le=4096)]
-Text = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*\Z")]
-FieldType = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
-Checksum = Literal["none", "sum8", "crc16", "crc32"]
-MAX_WINDOW_VALUES = 1 << 24
 
-
-class _Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="kind"):
-    """A struct that one of several `kind`s names."""
-
-
-class Csv(_Settings, frozen=True, tag="csv"):
-    """Numbers with a separator between them, a row a line.
-
-    Attributes:
-        channels: how many numbers a row has; a line with more or fewer is noise.
-    """
-
-    channels: Channels
-    separator: Literal[",", ";", "\t", " "] = ","
-
-
-class Json(_Settings, frozen=True, tag="json"):
-    """A list of numbers (nested for more axes), or an object whose `fields` are the channels in that order."""
-
-    fields: Annotated[list[Text], Meta(max_length=4096)] = []
-
-
-class Binary(_Settings, frozen=True, tag="binary"):
-    """Packets of one fixed form: `sync`, then `fields`, then the checksum of the fields.
-
-    Attributes:
-        sync: hexadecimal bytes that begin every packet.
-        checksum: "sum8": the sum of all bytes, modulo 256; "crc16": CRC-16/IBM-3740 (polynomial 0x1021,
-            begins with 0xFFFF; also called CCITT-FALSE); "crc32": that of zlib and Ethernet.
-        byte_order: of fields and checksum.
-    """
-
-    fields: Annotated[list[FieldType], Meta(min_length=1, max_length=256)]
-    sync: Annotated[str, Meta(pattern=r"^([0-9a-fA-F]{2}){0,16}\Z")] = ""
-    checksum: Checksum = "none"
-    byte_order: Literal["little", "big"] = "little"
-
-
-class Mjpeg(_Settings, frozen=True, tag="mjpeg"):
-    """JPEG pictures one after the other."""
-
-
-class Frames(_Settings, frozen=True, tag="frames"):
-    """Pictures of one size without compression, 8 bits a sample, row after row."""
-
-    width: Pixels
-    height: Pixels
-    pixels: Literal["rgb", "bgr", "gray"] = "rgb"
-
-
-class Pcm(_Settings, frozen=True, tag="pcm"):
-    """Sound, a row a sample, with values from -1 to 1 whatever the format; it wants a window.
-
-    Attributes:
-        samples: signed 16-bit integers or 32-bit floats, both little endian, channels interleaved.
-    """
-
-    samples: Literal["s16le", "f32le"] = "s16le"
-    channels: Annotated[int, Meta(ge=1, le=64)] = 1
-
-
-class Raw(_Settings, frozen=True, tag="raw"):
-    """The bytes of one array, little endian, in C order."""
-
-    dtype: FieldType
-    shape: Annotated[list[Annotated[int, Meta(ge=1, le=1 << 24)]], Meta(max_length=8)]
-
-
-class Image(_Settings, frozen=True, tag="image"):
-    """One PNG, JPEG, BMP or WebP file."""
-
-
-class Npy(_Settings, frozen=True, tag="npy"):
-    """One .npy file."""
-
-
-LineFormat = Csv | Json | Binary
-StreamFormat = Csv | Json | Binary | Mjpeg | Frames | Pcm
-PayloadFormat = Csv | Json | Raw | Image | Npy
-Format = Csv | Json | Binary | Mjpeg | Frames | Pcm | Raw | Image | Npy
-
-
-class Window(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Rows of channels become inputs of `length` rows, one every `hop` rows; none spans a gap.
-
-    A gap is a new connection, something lost or unreadable, a row of another width, or a jump in time.
-
-    Attributes:
-        hop: 0 for `length`: windows that neither overlap nor leave rows out.
-        time_channel: holds a time, and is not an input of the model; -1 for none.
-        max_step: the largest step of that time from row to row, in its own unit; a longer one, or one
-            backwards, is a gap. 0 for no bound.
-    """
-
-    length: Annotated[int, Meta(ge=1, le=1 << 24)]
-    hop: Annotated[int, Meta(ge=0, le=1 << 24)] = 0
-    time_channel: Annotated[int, Meta(ge=-1, le=4095)] = -1
-    max_step: Annotated[float, Meta(ge=0, le=1e12)] = 0.0
-
-
-class _Source(_Settings, frozen=True, kw_only=True):
+class _Source(Settings, frozen=True, kw_only=True):
     """What every source has.
 
     Attributes:
@@ -141,7 +37,7 @@ class _Source(_Settings, frozen=True, kw_only=True):
 
     name: Name
     rate: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
-    models: Annotated[list[Name], Meta(max_length=16)] = []
+    models: Annotated[list[Name], Meta(max_length=16)] = msgspec.field(default_factory=list)
 
 
 class Replay(_Source, frozen=True, kw_only=True, tag="replay"):
@@ -221,6 +117,14 @@ def absolute(source: SourceSettings, root: Path) -> SourceSettings:
     return source
 
 
+def paces_itself(source: SourceSettings) -> bool:
+    """Whether it keeps to its rate by dropping inputs, and is to be read on all the time.
+
+    A port or a sound card that nobody reads loses bytes, and not at the edges of what was declared.
+    """
+    return isinstance(source, Serial) or (isinstance(source, Command) and isinstance(source.format, Pcm))
+
+
 def problems(source: SourceSettings, where: str) -> Iterator[Problem]:
     """What no single key of the source shows to be wrong."""
     where = f"{where}: source {source.name!r}"
@@ -228,37 +132,7 @@ def problems(source: SourceSettings, where: str) -> Iterator[Problem]:
         found = repr(source.topic)
         yield Problem(f"{where}: topic", "an MQTT topic filter", found, "# only at the end, + alone in its level")
     if isinstance(source, Serial | Command | Stdin | MqttTopic):
-        yield from _format_problems(source.format, source.window, where)
-
-
-def _format_problems(layout: Format, window: Window | None, where: str) -> Iterator[Problem]:
-    if isinstance(layout, Binary) and not layout.sync and layout.checksum in ("none", "sum8"):
-        step = "declare what the device sends"
-        yield Problem(f"{where}: format", "sync bytes, crc16 or crc32 to find packets by", "none of them", step)
-    if isinstance(layout, Pcm) and window is None:
-        yield Problem(f"{where}: window", "a window: one sample is no input", "nothing", "add window = { length = … }")
-    if window is None:
-        return
-    if isinstance(layout, Mjpeg | Frames | Image):
-        yield Problem(f"{where}: window", "no window: pictures have no rows", "one", "remove it")
-    channels = channels_of(layout)
-    if channels and window.length * channels > MAX_WINDOW_VALUES:
-        found = f"{window.length} × {channels}"
-        yield Problem(f"{where}: window", f"at most {MAX_WINDOW_VALUES} values", found, "take a shorter one")
-    if channels and window.time_channel >= channels:
-        found = str(window.time_channel)
-        yield Problem(f"{where}: window.time_channel", f"a channel from 0 to {channels - 1}", found, "count from 0")
-    if window.max_step and window.time_channel < 0:
-        yield Problem(f"{where}: window.max_step", "a time_channel beside it", "none", "add it, or drop max_step")
-
-
-def channels_of(layout: Format) -> int:
-    """How many channels a row has; 0 where that is not declared."""
-    if isinstance(layout, Csv | Pcm):
-        return layout.channels
-    if isinstance(layout, Json | Binary):
-        return len(layout.fields)
-    return 0
+        yield from format_config.problems(source.format, source.window, where)
 
 
 def _is_topic_filter(text: str) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edge_agent.format_config import Frames, Pcm
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import Frames, Pcm
 from firmware_profiles.errors import InputError, Problem
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from edge_agent import source_config
 from edge_agent.flow.source import Ended
 from edge_agent.flow.stream import READ_BYTES, StreamSource
 from edge_agent.source_config import Command
@@ -114,4 +115,5 @@ class _Process:
 
 def open_command(settings: Command, reached: int) -> StreamSource:
     """The source; the program is started at the first poll, in the folder /."""
-    return StreamSource(lambda: _Process(settings), settings.format, settings.window, reached)
+    rate = settings.rate if source_config.paces_itself(settings) else 0.0
+    return StreamSource(lambda: _Process(settings), settings.format, settings.window, reached, rate=rate)

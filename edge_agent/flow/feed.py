@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from edge_agent.flow.source import Item, Source
-from edge_agent.source_config import SourceSettings
+from edge_agent.source_config import SourceSettings, paces_itself
 from firmware_profiles.errors import InputError
 
 _IDLE_POLL_S = 0.05
@@ -33,7 +33,7 @@ class Feed:
         self.source: Source | None = None
         self._open = open_source
         self._failed = failed
-        self._period_s = 1 / settings.rate if settings.rate else 0.0
+        self._period_s = 1 / settings.rate if settings.rate and not paces_itself(settings) else 0.0
         self._factor = 1.0
         self._failures = 0
         self._idle = False

@@ -9,8 +9,8 @@ from edge_agent.flow.blocks import Blocks
 from edge_agent.flow.lines import Lines
 from edge_agent.flow.mjpeg import Pictures
 from edge_agent.flow.packets import Packets
+from edge_agent.format_config import Binary, Csv, Frames, Json, Mjpeg, StreamFormat
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import Binary, Csv, Frames, Json, Mjpeg, StreamFormat
 from firmware_profiles.errors import InputError
 
 Piece = Array | InputError

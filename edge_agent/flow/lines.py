@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from edge_agent.flow import payload
+from edge_agent.format_config import Csv, Json
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import Csv, Json
 from firmware_profiles.errors import InputError, Problem
 
 MAX_LINE_BYTES = 1 << 16

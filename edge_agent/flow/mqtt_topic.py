@@ -11,8 +11,9 @@ from edge_agent.flow import payload
 from edge_agent.flow.rejections import Rejections
 from edge_agent.flow.source import Item
 from edge_agent.flow.windows import assembler
+from edge_agent.format_config import MAX_WINDOW_VALUES, Csv, Json, Npy, Raw
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import MAX_WINDOW_VALUES, Csv, Json, MqttTopic, Npy, Raw
+from edge_agent.source_config import MqttTopic
 from firmware_profiles.errors import InputError, Problem
 
 
@@ -79,9 +80,5 @@ class MqttTopicSource:
         if isinstance(layout, Raw):
             return payload.decode(body, "raw", dtype=layout.dtype, shape=layout.shape)
         if isinstance(layout, Csv):
-            values = payload.decode(body, "csv", separator=layout.separator)
-            if values.shape[-1] != layout.channels:
-                found = str(values.shape[-1])
-                raise InputError(Problem("payload", f"{layout.channels} columns", found, "mend what is sent"))
-            return values
+            return payload.decode(body, "csv", separator=layout.separator, columns=layout.channels)
         return payload.decode(body, "npy" if isinstance(layout, Npy) else "image")

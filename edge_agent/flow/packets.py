@@ -7,14 +7,15 @@ belongs to no packet is counted.
 from __future__ import annotations
 
 import binascii
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from edge_agent.format_config import Binary, Checksum
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import Binary, Checksum
 from firmware_profiles.errors import InputError, Problem
 
 _CODES = {
@@ -50,7 +51,7 @@ _CHECKSUMS: dict[Checksum, tuple[str, Callable[[bytes], int] | None]] = {
 
 
 class Packets:
-    """A `framing.Framer`: rows float64 [1, fields]."""
+    """A `framing.Framer`: rows float64 [n, fields], as many as follow each other."""
 
     def __init__(self, layout: Binary, joins_midway: bool) -> None:
         order = "<" if layout.byte_order == "little" else ">"
@@ -65,6 +66,19 @@ class Packets:
 
     def feed(self, received: bytes) -> Iterator[Array | InputError]:
         """See `framing.Framer`."""
+        block: list[tuple[float, ...]] = []  # an array for each row would cost more than the row
+        for row in self._rows(received):
+            if not isinstance(row, InputError):
+                block.append(row)
+                continue
+            if block:
+                yield np.array(block, np.float64)
+                block = []
+            yield row
+        if block:
+            yield np.array(block, np.float64)
+
+    def _rows(self, received: bytes) -> Iterator[tuple[float, ...] | InputError]:
         self._buffer += received
         at = 0
         while (at := self._next(at)) + self._size <= len(self._buffer):
@@ -99,9 +113,9 @@ class Packets:
             return None
         return body
 
-    def _row(self, body: bytes) -> Array | InputError:
-        row = np.array([self._fields.unpack(body)], np.float64)
-        if not np.isfinite(row).all():
+    def _row(self, body: bytes) -> tuple[float, ...] | InputError:
+        row = self._fields.unpack(body)
+        if not all(map(math.isfinite, row)):
             return InputError(Problem("packet", "finite numbers", "a NaN or an infinity", "look at the sensor"))
         return row
 

@@ -39,6 +39,7 @@ def decode(
     shape: Sequence[int] = (),
     fields: Sequence[str] = (),
     separator: str = ",",
+    columns: int = 0,
     where: str = "payload",
 ) -> Array:
     """The raw input in `body`.
@@ -46,7 +47,8 @@ def decode(
     - json: a list of numbers, nested for more axes, at most eight: float64; with `fields`, an object
       of which these are taken [fields], or a list of such objects [n, fields].
     - csv: a row of numbers [columns], or several [n, columns]: float64. A first line of names is left
-      out, and so is the column of labels that it names (`dataset.TARGET_COLUMNS`).
+      out, and so is the column of labels that it names (`dataset.TARGET_COLUMNS`), unless there are just
+      the declared `columns`.
     - raw: `dtype`, little endian, in C order, of just `shape`.
     - image: uint8 [height, width, 3] (RGB) or [height, width] (gray).
     - npy: numbers, in the shape and dtype that the file says.
@@ -60,7 +62,7 @@ def decode(
     if kind == "json":
         return _json(body, fields, where)
     if kind == "csv":
-        return _csv(body, separator, where)
+        return _csv(body, separator, columns, where)
     if kind == "raw":
         return _raw(body, dtype, shape, where)
     return images.decode(body, where) if kind == "image" else _npy(body, where)
@@ -115,9 +117,9 @@ def _depth(values: Any) -> int:
     return depth
 
 
-def _csv(body: bytes, separator: str, where: str) -> Array:
+def _csv(body: bytes, separator: str, columns: int, where: str) -> Array:
     lines = (line.strip() for line in io.BytesIO(body.removeprefix(b"\xef\xbb\xbf")))
-    values, columns, names = array("d"), 0, b""
+    values, width, names = array("d"), 0, b""
     for number, line in enumerate(filter(None, lines), 1):
         try:
             row = numbers(line, separator)
@@ -126,23 +128,24 @@ def _csv(body: bytes, separator: str, where: str) -> Array:
                 _fail(where, "finite numbers in every column", f"{error} in row {number}")
             names = line
             continue
-        columns = columns or len(row)
-        if len(row) != columns:
-            _fail(where, f"{columns} columns", f"{len(row)} in row {number}")
+        width = width or len(row)
+        if len(row) != width:
+            _fail(where, f"{width} columns", f"{len(row)} in row {number}")
         values.extend(row)
     if not values:
         _fail(where, "a row of finite numbers", "none")
-    rows = _without_labels(np.array(values).reshape(-1, columns), names, separator, where)
+    rows = np.array(values).reshape(-1, width)
+    if names and width != columns:
+        rows = _without_labels(rows, names.decode("utf-8", "replace").lower().split(separator), where)
+    if columns not in (0, rows.shape[1]):
+        _fail(where, f"{columns} columns", rows.shape[1])
     return rows[0] if len(rows) == 1 else rows
 
 
-def _without_labels(rows: Array, names: bytes, separator: str, where: str) -> Array:
-    if not names:
-        return rows
-    columns = [name.strip(' "') for name in names.decode("utf-8", "replace").lower().split(separator)]
-    if len(columns) != rows.shape[1]:
-        _fail(where, f"{len(columns)} columns, as in the first line", rows.shape[1])
-    return rows[:, [name not in TARGET_COLUMNS for name in columns]]
+def _without_labels(rows: Array, names: list[str], where: str) -> Array:
+    if len(names) != rows.shape[1]:
+        _fail(where, f"{len(names)} columns, as in the first line", rows.shape[1])
+    return rows[:, [name.strip(' "') not in TARGET_COLUMNS for name in names]]
 
 
 def numbers(line: bytes, separator: str) -> list[float]:

@@ -47,4 +47,6 @@ class _Port:
 
 def open_serial(settings: Serial, reached: int) -> StreamSource:
     """The source; the port is opened at the first poll, and again whenever it was lost."""
-    return StreamSource(lambda: _Port(settings), settings.format, settings.window, reached, joins_midway=True)
+    return StreamSource(
+        lambda: _Port(settings), settings.format, settings.window, reached, joins_midway=True, rate=settings.rate
+    )

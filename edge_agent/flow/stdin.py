@@ -10,7 +10,8 @@ import select
 
 from edge_agent.flow.source import Ended
 from edge_agent.flow.stream import READ_BYTES, StreamSource
-from edge_agent.source_config import Csv, Json, Stdin
+from edge_agent.format_config import Csv, Json
+from edge_agent.source_config import Stdin
 from firmware_profiles.errors import InputError, Problem
 
 

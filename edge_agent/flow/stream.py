@@ -11,7 +11,7 @@ from edge_agent.flow.framing import Framer, framer, has_rows
 from edge_agent.flow.rejections import Rejections
 from edge_agent.flow.source import Item
 from edge_agent.flow.windows import assembler
-from edge_agent.source_config import StreamFormat, Window
+from edge_agent.format_config import StreamFormat, Window
 from firmware_profiles.errors import InputError
 
 READ_BYTES = 1 << 16
@@ -48,13 +48,22 @@ class StreamSource:
         window: Window | None,
         reached: int,
         joins_midway: bool = False,
+        rate: float = 0.0,
     ) -> None:
-        """See `framing.framer` for `joins_midway`; `connect` raises InputError if it cannot."""
+        """Nothing is connected before the first poll.
+
+        Args:
+            connect: raises InputError if it cannot.
+            joins_midway: see `framing.framer`.
+            rate: items a second beyond which they are dropped here; 0 to leave that to who polls.
+        """
         self._connect = connect
         self._new_framer: Callable[[], Framer] = lambda: framer(layout, joins_midway)
         self._framer = self._new_framer()
         self._assembler = assembler(window, has_rows(layout))
         self._position = reached
+        self._period_s = 1 / rate if rate else 0.0
+        self._due_s = 0.0
         self._connection: Connection | None = None
         self._attempts = Attempts()
         self._rejections = Rejections()
@@ -110,8 +119,11 @@ class StreamSource:
                 if isinstance(piece, InputError):
                     raise piece
                 for content in self._assembler.push(piece):
-                    self._position += 1
-                    yield Item(self._position, content)
+                    if now_s >= self._due_s:
+                        late_s = now_s - self._due_s
+                        self._due_s = now_s + self._period_s - (late_s if late_s < self._period_s else 0)
+                        self._position += 1
+                        yield Item(self._position, content)
             except InputError as error:
                 self._assembler.gap()
                 self._rejections.add(error)

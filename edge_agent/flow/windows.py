@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from edge_agent.format_config import MAX_WINDOW_VALUES, Window
 from edge_agent.runtimes.base import Array
-from edge_agent.source_config import MAX_WINDOW_VALUES, Window
 from firmware_profiles.errors import InputError, Problem
 
 
@@ -72,12 +72,13 @@ class Windows:
             expected = f"a channel {self._window.time_channel} that holds the time"
             raise InputError(Problem("window", expected, f"{piece.shape[1]} channels", "mend time_channel"))
         times = piece[:, self._window.time_channel]
-        values = np.delete(piece, self._window.time_channel, axis=1)
-        breaks = self._breaks(times)
-        for start, end in zip([0, *breaks], [*breaks, len(piece)], strict=True):
-            if start in breaks:
-                self.gap()
+        values = piece[:, [i for i in range(piece.shape[1]) if i != self._window.time_channel]]
+        start = 0
+        for end in [*self._breaks(times), len(piece)]:
             yield from self._fill(values[start:end])
+            if end < len(piece):
+                self.gap()
+            start = end
         self._last_time = float(times[-1])
 
     def gap(self) -> None:
@@ -88,9 +89,11 @@ class Windows:
         """Indices of the rows that do not follow the one before."""
         if not self._window.max_step:
             return []
-        first = times[0] if self._last_time is None else self._last_time
-        steps = np.diff(times, prepend=first)
-        found: list[int] = np.flatnonzero((steps < 0) | (steps > self._window.max_step)).tolist()
+        found, last = [], self._last_time
+        for index, time in enumerate(times.tolist()):
+            if last is not None and not 0 <= time - last <= self._window.max_step:
+                found.append(index)
+            last = time
         return found
 
     def _fill(self, rows: Array) -> Iterator[Array]:

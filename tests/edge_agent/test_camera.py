@@ -78,6 +78,9 @@ def test_what_cannot_be_opened_is_told_once_and_tried_again(
     monkeypatch.setattr(attempts, "_FIRST_DELAY_S", 0.05)
     with opened(Camera(name="v", address=str(tmp_path / "later.avi"))) as source:
         assert "expected a video file, found no such file" in failure(source)
+        descriptor = source.fileno()
+        assert descriptor is not None
+        assert select.select([descriptor], [], [], 0.3)[0] == []  # it tried again, and that is no news
         (tmp_path / "later.avi").write_bytes(b"no video")
         assert "expected a camera or video, found none that opens" in failure(source)
         os.replace(video, tmp_path / "later.avi")

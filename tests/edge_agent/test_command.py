@@ -13,7 +13,8 @@ import pytest
 
 from edge_agent.flow import attempts
 from edge_agent.flow.source import Ended
-from edge_agent.source_config import Command, Csv, Frames, Mjpeg, Pcm, StreamFormat, Window
+from edge_agent.format_config import Csv, Frames, Mjpeg, Pcm, StreamFormat, Window
+from edge_agent.source_config import Command
 from firmware_profiles.errors import InputError
 from tests.edge_agent.polling import contents, failure, next_item, opened
 from tests.edge_agent.support import wait_until

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.flow.mqtt_topic import MqttTopicSource
-from edge_agent.source_config import Csv, Image, Json, MqttTopic, Npy, PayloadFormat, Raw, Window
+from edge_agent.format_config import Csv, Image, Json, Npy, PayloadFormat, Raw, Window
+from edge_agent.source_config import MqttTopic
 from firmware_profiles.errors import InputError
 from tests.edge_agent.test_payload import npy, png
 
@@ -59,6 +60,12 @@ def test_what_cannot_be_read_is_a_gap_and_is_told_once_a_minute() -> None:
     assert fed.feed(b"2\n") == []
     assert fed.feed(b"3\n") == [1]
     assert fed.poll().content.tolist() == [[2], [3]]  # type: ignore[union-attr]
+
+
+def test_csv_has_its_declared_columns() -> None:
+    fed = source(Csv(2))
+    assert fed.feed(b"1,2,3\n") == [0]
+    assert "expected 2 columns, found 3" in str(fed.poll().content)  # type: ignore[union-attr]
 
 
 def test_windows_that_would_be_many_times_the_payload_are_refused() -> None:

@@ -74,7 +74,9 @@ def test_json_objects_give_their_fields_in_the_declared_order() -> None:
 
 
 def test_csv_leaves_out_names_and_labels() -> None:
-    assert decode(b"\xef\xbb\xbfa,Label,b\n1,7,2\n", "csv").tolist() == [1, 2]
+    labelled = b"\xef\xbb\xbfx,Y,z\n1,7,2\n"
+    assert decode(labelled, "csv").tolist() == decode(labelled, "csv", columns=2).tolist() == [1, 2]
+    assert decode(labelled, "csv", columns=3).tolist() == [1, 7, 2]  # all of them are declared
 
 
 def test_raw_is_little_endian_and_of_just_its_shape() -> None:

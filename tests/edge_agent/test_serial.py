@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import struct
 import tty
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ import pytest
 from edge_agent.flow import attempts
 from edge_agent.flow.packets import crc16
 from edge_agent.flow.source import Item
-from edge_agent.source_config import Binary, Csv, Serial, Window
+from edge_agent.format_config import Binary, Csv, Window
+from edge_agent.source_config import Serial
 from firmware_profiles.errors import InputError
 from tests.edge_agent.polling import contents, failure, next_item, opened
 from tests.edge_agent.support import wait_until
@@ -60,6 +62,20 @@ def test_rows_are_numbered_on(cable: Cable) -> None:
         assert [item.position for item in items] == [42, 43]
         assert source.poll() is None
     assert [item.content.tolist() for item in items if not isinstance(item.content, InputError)] == [[1, 2], [3.5, -4]]
+
+
+def test_what_comes_faster_than_the_rate_is_read_and_dropped(cable: Cable) -> None:
+    """Left in the port it would fill it, and rows be lost in the middle."""
+    settings = Serial(name="imu", port=str(cable.port), format=Csv(2), rate=0.001)
+    with opened(settings) as source:
+        assert source.poll() is None
+        cable.send(b"\n0,0\n")
+        assert next_item(source).position == 0
+        for number in range(1000):
+            cable.send(b"%d,0\n" % number)
+            if number % 100 == 0:
+                assert source.poll() is None
+        wait_until(lambda: source.poll() is None and not select.select([source.fileno()], [], [], 0)[0], "all read")
 
 
 def test_packets_in_windows(cable: Cable) -> None:

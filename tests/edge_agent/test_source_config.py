@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 
 import msgspec
@@ -73,6 +74,12 @@ def test_every_kind_can_be_declared_and_sent_to_the_worker(tmp_path: Path) -> No
         *("replay", "folder", "serial", "command", "camera", "camera", "stdin", "mqtttopic"),
     ]
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(sources), type=list[SourceSettings]) == sources
+
+
+def test_the_documented_configuration_is_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "howto" / "sources.md").read_text()
+    kinds = {type(source) for source in load(tmp_path, page.partition("```toml\n")[2].partition("```")[0]).source}
+    assert kinds == set(typing.get_args(SourceSettings))
 
 
 def test_only_paths_become_absolute(tmp_path: Path) -> None:

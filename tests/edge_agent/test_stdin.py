@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_agent.flow.source import Ended
-from edge_agent.source_config import Csv, Json, Stdin, Window
+from edge_agent.format_config import Csv, Json, Window
+from edge_agent.source_config import Stdin
 from tests.edge_agent.polling import contents, failure, next_item, opened
 
 SETTINGS = Stdin(name="in", format=Csv(2))

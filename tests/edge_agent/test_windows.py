@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.flow.windows import Windows
-from edge_agent.source_config import MAX_WINDOW_VALUES, Window
+from edge_agent.format_config import MAX_WINDOW_VALUES, Window
 from firmware_profiles.errors import InputError
 
 

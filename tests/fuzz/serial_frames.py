@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["edge_agent.flow"]):
 
     from edge_agent.flow.framing import framer
     from edge_agent.flow.windows import Windows
-    from edge_agent.source_config import Binary, Csv, Json, StreamFormat, Window
+    from edge_agent.format_config import Binary, Csv, Json, StreamFormat, Window
     from firmware_profiles.errors import InputError
 
 FORMATS: list[tuple[StreamFormat, int]] = [
