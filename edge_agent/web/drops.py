@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
-import numpy as np
-
-from edge_agent.flow.dataset import open_dataset
+from edge_agent.flow import payload
+from edge_agent.flow.payload import PayloadKind
 from edge_agent.runtimes.base import Array
-from firmware_profiles.errors import InputError, Problem
 
-_NPY = b"\x93NUMPY"
-_IMAGES = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"BM": ".bmp", b"RIFF": ".webp"}
+_TEXT_AND_SPACE = frozenset(b"\t\n\r") | frozenset(range(32, 127))
 
 
 def decode(body: bytes) -> Array:
-    """The raw input in `body`, an image, .npy file or row of CSV.
-
-    Its first bytes say which: what a browser or curl calls it says little.
+    """The raw input in `body`: an image, .npy file, row of CSV or JSON list.
 
     Raises:
         InputError: it is none of these, or damaged.
     """
-    if body.startswith(_NPY):
-        return _as_file(body, ".npy")
-    for magic, suffix in _IMAGES.items():
-        if body.startswith(magic):
-            return _as_file(body, suffix)
-    try:
-        return np.array([float(cell) for cell in body.decode().strip().split(",")])
-    except ValueError as error:
-        expected, step = "an image, an .npy file or a row of numbers", "send one of these"
-        raise InputError(Problem("file", expected, str(error)[:200], step)) from None
+    return payload.decode(body, _kind(body), where="file")
 
 
-def _as_file(body: bytes, suffix: str) -> Array:
-    with tempfile.NamedTemporaryFile(suffix=suffix) as stream:
-        stream.write(body)
-        stream.flush()
-        return open_dataset(Path(stream.name))[0]
+def _kind(body: bytes) -> PayloadKind:
+    """As its first bytes say: what a browser or curl calls it says little."""
+    if body.startswith(b"\x93NUMPY"):
+        return "npy"
+    start = body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"["):
+        return "json"
+    return "csv" if _TEXT_AND_SPACE.issuperset(start) else "image"

@@ -60,7 +60,7 @@ def _agent(backend: Backend) -> Iterator[_Metric]:
     yield _counter("godwit_predictions_total", "Predictions since the agent started.", status.predictions)
     yield from _models(status)
     yield from _latency(status)
-    yield from _spool(status)
+    yield from _spool(status, telemetry)
     yield from _machine(telemetry)
     events = [({"name": name}, count) for name, count in sorted(counts.events.items())]
     yield _Metric("godwit_events_total", "counter", "Events since the agent started.", events)
@@ -88,19 +88,30 @@ def _latency(status: Status) -> Iterator[_Metric]:
             yield _gauge(f"godwit_prediction_latency_{name}_seconds", "Of the most recent predictions.", value_ms / 1e3)
 
 
-def _spool(status: Status) -> Iterator[_Metric]:
+def _spool(status: Status, telemetry: Telemetry) -> Iterator[_Metric]:
     yield _gauge("godwit_spool_messages", "Messages that no broker has acknowledged yet.", status.spool_messages)
     yield _gauge("godwit_spool_size_bytes", "Size of those messages.", status.spool_bytes)
-    dropped = [({"class": kind}, count) for kind, count in sorted(status.dropped.items())]
-    yield _Metric("godwit_dropped_messages_total", "counter", "Messages that a full spool dropped.", dropped)
+    for why, counts in (("dropped", telemetry.dropped), ("expired", telemetry.expired)):
+        samples = [({"class": kind}, count) for kind, count in sorted(counts.items())]
+        yield _Metric(f"godwit_{why}_messages_total", "counter", f"Messages that the spool let go: {why}.", samples)
 
 
 def _machine(telemetry: Telemetry) -> Iterator[_Metric]:
     memory = {"worker": telemetry.worker_rss_bytes, "supervisor": telemetry.supervisor_rss_bytes}
     resident = [({"process": name}, size) for name, size in memory.items()]
     yield _Metric("godwit_resident_memory_bytes", "gauge", "Resident memory of the agent's processes.", resident)
-    if telemetry.temperature_c is not None:
-        yield _gauge("godwit_temperature_celsius", "By the profile's sensor.", telemetry.temperature_c)
+    throttled = [({"cause": cause}, 1) for cause in telemetry.throttled]
+    yield _Metric("godwit_throttled", "gauge", "What slows the device down right now.", throttled)
+    for name, help_, value in (
+        ("godwit_temperature_celsius", "By the profile's sensor.", telemetry.temperature_c),
+        ("godwit_power_watts", "By the profile's sensor.", telemetry.power_w),
+        ("godwit_cpu_busy_percent", "Of all cores.", telemetry.cpu_percent),
+        ("godwit_memory_available_bytes", "Of the whole device.", telemetry.memory_available_bytes),
+        ("godwit_disk_free_bytes", "Where the spool is.", telemetry.disk_free_bytes),
+        ("godwit_rate_factor", "What is left of the sources' rate in the heat.", telemetry.rate_factor),
+    ):
+        if value is not None:
+            yield _gauge(name, help_, value)
 
 
 def _server(http: HttpCounts) -> Iterator[_Metric]:

@@ -26,11 +26,13 @@ class PageModel(msgspec.Struct, frozen=True):
 
 
 class PageStatus(msgspec.Struct, frozen=True):
-    """Everything but predictions."""
+    """Everything but predictions; what is not the status is as in `wire.Telemetry`."""
 
     agent: str
     status: Status
     temperature_c: float | None
+    throttled: list[str]
+    rate_factor: float
     worker_rss_bytes: int
     supervisor_rss_bytes: int
     models: list[PageModel]
@@ -43,6 +45,8 @@ def page_status(backend: Backend) -> PageStatus:
         VERSION,
         backend.status(),
         telemetry.temperature_c,
+        telemetry.throttled,
+        telemetry.rate_factor,
         telemetry.worker_rss_bytes,
         telemetry.supervisor_rss_bytes,
         [_model(model) for model in backend.manifest().models],

@@ -17,8 +17,8 @@ from typing import Any, cast
 import atheris
 
 with atheris.instrument_imports(include=["edge_agent.web", "firmware_profiles.errors"]):
+    from edge_agent.inference import InferReply, InferRequest
     from edge_agent.web import connection, server
-    from edge_agent.web.backend import InferReply, InferRequest
     from edge_agent.web.oip import OipDoor
     from firmware_profiles.errors import InputError
     from firmware_profiles.manifest import InputSpec, Limits, Manifest, Model, OutputSpec, Tensor

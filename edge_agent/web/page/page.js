@@ -44,24 +44,36 @@ function newToken(refused) {
 // Asking the model.
 
 function summary(result) {
-  if (result.task === "classification") {
-    const [best] = result.top;
-    return best ? `${best.label} ${percent(best.score)}` : "nothing";
+  switch (result.task) {
+    case "classification": return result.top.length ? `${named(result.top[0])} ${percent(result.top[0].score)}` : "no class";
+    case "regression": return result.values.slice(0, SHOWN).map((_, i) => valueAt(result, i)).join(", ") + more(result.values);
+    case "detection": return result.objects.slice(0, SHOWN).map(named).join(", ") + more(result.objects) || "no object";
+    case "segmentation": return result.classes.slice(0, SHOWN).map((each) => `${named(each)} ${percent(each.share)}`).join(", ");
+    case "anomaly": return `${{ true: "anomaly, ", false: "normal, " }[result.is_anomaly] ?? ""}score ${number(result.score)}`;
+    case "embedding": return `${result.vector.length} values`;
+    default: return JSON.stringify(result).slice(0, 80);
   }
-  if (result.task === "regression") return result.values.slice(0, 4).map(number).join(", ");
-  return JSON.stringify(result).slice(0, 80);
 }
 
+const SHOWN = 4;
+const more = (list) => (list.length > SHOWN ? ", …" : "");
+const named = (each) => each.label || String(each.index);
+const valueAt = (result, i) => [result.names?.[i], number(result.values[i]), result.units?.[i]].filter(Boolean).join(" ");
 const percent = (score) => (score >= 0 && score <= 1 ? `${(score * 100).toFixed(1)} %` : number(score));
 const number = (value) => Number(value.toPrecision(5)).toString();
 
 function details(result) {
-  if (result.task === "classification") return result.top.map(bar);
-  if (result.task === "regression" && result.values.length < 5) return [];
-  return [element("pre", JSON.stringify(result, null, 1))];
+  switch (result.task) {
+    case "classification": return result.top.map((each) => bar(named(each), each.score));
+    case "detection": return result.objects.map((each) => bar(named(each), each.score));
+    case "segmentation": return result.classes.map((each) => bar(named(each), each.share));
+    case "anomaly": return [];
+    case "regression": if (result.values.length <= SHOWN) return [];
+    default: return [element("pre", JSON.stringify(result, null, 1))];
+  }
 }
 
-function bar({ label, score }) {
+function bar(label, score) {
   const row = element("div", "", "bar");
   const track = element("div", "", "track");
   const fill = element("i");
@@ -75,14 +87,31 @@ async function predict(content, name) {
   const model = byId("model").value;
   const answer = byId("answer");
   answer.replaceChildren(element("p", `asking ${model} …`, "note"));
+  outline(null);
   try {
     const response = await ask(`api/predict/${model}`, { method: "POST", body: content });
     const told = await response.json();
     if (!response.ok) throw new Error(told.error);
     const note = `${told.model} ${told.version} on ${name}, ${number(told.latency_ms)} ms`;
     answer.replaceChildren(element("p", summary(told.result), "best"), element("p", note, "note"), ...details(told.result));
+    outline(told.result);
   } catch (problem) {
     answer.replaceChildren(element("p", problem.message, "problem"));
+  }
+}
+
+// Boxes of what was found, over the picture: in pixels of the picture, as the answer has them.
+function outline(result) {
+  const picture = byId("picture");
+  const boxes = byId("boxes");
+  boxes.replaceChildren();
+  if (result?.task !== "detection" || picture.hidden) return;
+  boxes.setAttribute("viewBox", `0 0 ${picture.naturalWidth} ${picture.naturalHeight}`);
+  for (const { box } of result.objects) {
+    const shape = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    const edges = { x: box.left, y: box.top, width: Math.max(0, box.right - box.left), height: Math.max(0, box.bottom - box.top) };
+    for (const [name, edge] of Object.entries(edges)) shape.setAttribute(name, edge);
+    boxes.append(shape);
   }
 }
 
@@ -179,6 +208,12 @@ function state(text, className) {
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 const orDash = (value, show) => (value === null || value === undefined ? "–" : show(value));
 
+function slowed(told) {
+  const reasons = told.throttled.map((cause) => cause.replaceAll("_", " "));
+  if (told.rate_factor < 1) reasons.push(`sources go at ${percent(told.rate_factor)} of their rate`);
+  return reasons.length ? `Slowed down: ${reasons.join(", ")}` : "";
+}
+
 function facts(told) {
   const { status } = told;
   return {
@@ -215,6 +250,7 @@ function showStatus(told) {
   byId("agent").textContent = `edge-agent ${told.agent}, ${status.profile}`;
   state(status.problem ? `${status.state}: ${status.problem}` : status.state, { running: "good", refused: "bad" }[status.state] ?? "");
   rows("facts", facts(told));
+  byId("slowed").textContent = slowed(told);
   rows("runtimes", Object.fromEntries(Object.entries(status.models).map(([name, use]) => [name, runtime(use)])));
   rows("sources", Object.keys(status.sources).length ? status.sources : { none: "configured" });
   choose(told.models);

@@ -23,7 +23,7 @@ class Browser:
         log = folder / "chromedriver.log"
         with log.open("wb") as stream:
             self._driver = subprocess.Popen([*command, "--port=0"], stdout=stream, cwd=folder)
-        wait_until(lambda: b"successfully on port" in log.read_bytes(), "chromedriver")
+        wait_until(lambda: b"successfully on port" in log.read_bytes(), "chromedriver", 120)
         self._port = int(log.read_text().rpartition("successfully on port ")[2].split(".")[0])
         arguments = ["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,860"]
         arguments += ["--force-dark-mode"] if dark else []
@@ -71,7 +71,7 @@ class Browser:
         return str(self._call("POST", f"{self._session}/element", using)[_ELEMENT])
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120)
         connection.request(method, f"/session{path}", None if body is None else json.dumps(body))
         answer = json.loads(connection.getresponse().read())["value"]
         connection.close()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.channel import Predicted
+from edge_agent.channel import Answer, Predicted
 from edge_agent.config import Http
 from edge_agent.inference import InferReply, InferRequest
 from edge_agent.status import Status
@@ -139,6 +139,8 @@ class Prototype:
             spool_bytes=1834,
             dropped={"telemetry": 2},
             temperature_c=51.5,
+            throttled=["under_voltage"],
+            cpu_percent=12.5,
         )
 
     def manifest(self) -> Manifest:
@@ -157,9 +159,9 @@ class Prototype:
     def predict(self, number: int) -> None:
         """Let those who listen hear a prediction."""
         scores = [ClassScore(number % 3, ["ant", "bee", "cat"][number % 3], 0.98), ClassScore(4, "<b>dog</b>", 0.01)]
-        answer = Predicted(Input("replay", number), Classification(scores), 0.31, 1)
+        answer = Answer(self._manifest.models[0].name, Classification(scores), 0.31)
         for listener in self._listeners:
-            listener(self._manifest.models[0].name, answer)
+            listener(Predicted(Input("replay", number), [answer], 1))
 
     def release(self) -> None:
         """Hand on what was blocked."""

@@ -102,6 +102,7 @@ class Client:
         """The next response."""
         head = self.until(b"\r\n\r\n").decode()
         first, *lines = head.splitlines()
+        assert first.startswith("HTTP/1.1 "), first
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
         length = 0 if head_only else int(headers.get("content-length", "0"))
         while len(self.received) < length:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edge_agent.deployment import unpacked
 from edge_agent.inference import InferReply
 from edge_agent.pipeline import open_pipeline
-from edge_agent.runtimes.base import Array
+from edge_agent.runtimes.base import Array, Opening
 from edge_agent.web.oip import OipDoor
 from firmware_profiles.errors import InputError
 from firmware_profiles.manifest import Tensor
@@ -96,7 +96,7 @@ def test_the_model_s_own_tensors_give_the_model_s_own_answer(bundle: Any) -> Non
     tensor = np.random.default_rng(0).random((1, 6, 6, 1), np.float32)
     with unpacked(bundle) as deployment:
         of = deployment.manifest.models[0]
-        pipeline = open_pipeline(deployment, of, LITERT[0], threads=1)
+        pipeline = open_pipeline(deployment, of, LITERT[0], Opening())
         (right,) = pipeline.run([tensor])
         door = OipDoor(of, "1.0", pipeline.run)
     header = {"name": "image", "shape": [1, 6, 6, 1], "datatype": "FP32", "data": tensor.tolist()}

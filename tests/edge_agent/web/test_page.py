@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.edge_agent.support import images, wait_until
+from firmware_profiles import bundle
+from firmware_profiles.manifest import DetectionSpec, OutputSpec, RuntimeClaim, Tensor
+from tests.edge_agent.support import images, manifest, model, wait_until
 from tests.edge_agent.web.browser import Browser
 from tests.edge_agent.web.served import Client, Served, request
 from tests.edge_agent.web.test_auth import TOKEN
@@ -102,6 +105,7 @@ def test_a_person_drops_a_picture_and_sees_the_answer(served: Served, browser: B
     facts = browser.text("#facts")
     for shown in ("51.5 °C", "connected", "1,234", "48 MB"):
         assert shown in facts
+    assert browser.text("#slowed") == "Slowed down: under voltage"
     assert "litert/xnnpack" in browser.text("#runtimes")
     assert "expected a folder" in browser.text("#sources")
     unnamed = (
@@ -138,3 +142,49 @@ def test_the_page_asks_for_the_token_once(bundle: Path, browser: Browser, tmp_pa
         wait_until(lambda: browser.text("#state") == "running", "the stream")
     finally:
         guarded.stop()
+
+
+def finder(path: Path) -> Path:
+    """A bundle whose model finds the same two ants in every picture."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    outputs = {"boxes": [[[0.0, 0.0, 0.5, 0.5], [0.25, 0.25, 1.0, 1.0]]], "classes": [[0, 0]], "scores": [[0.9, 0.8]]}
+    arrays = {name: np.array(values, np.float32) for name, values in outputs.items()}
+    constants = [numpy_helper.from_array(array, f"{name}-") for name, array in arrays.items()]
+    constants.append(numpy_helper.from_array(np.float32(0), "zero"))
+    nodes = [helper.make_node("ReduceMax", ["image"], ["most"], keepdims=0)]  # so that a runtime has work to do
+    nodes.append(helper.make_node("Mul", ["most", "zero"], ["nothing"]))
+    nodes += [helper.make_node("Add", [f"{name}-", "nothing"], [name]) for name in arrays]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, arrays[name].shape) for name in arrays]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 6, 6, 1])
+    graph = helper.make_graph(nodes, "finder", [image], infos, constants)
+    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    onnx.checker.check_model(content)
+    of = model(
+        task="detection",
+        file="models/finder.onnx",
+        format="onnx",
+        runtimes=[RuntimeClaim("onnx", "cpu", "1.0", 1e-6)],
+        outputs=[Tensor(name, list(array.shape), "float32") for name, array in arrays.items()],
+        post=OutputSpec(detection=DetectionSpec("boxes_scores_classes", tensors=["boxes", "classes", "scores"])),
+    )
+    promised = io.BytesIO()
+    np.savez(promised, x=images(16), **{f"y{i}": np.repeat(array, 16, 0) for i, array in enumerate(arrays.values())})
+    bundle.write(path, manifest(of), {of.file: content, of.golden: promised.getvalue()})
+    return path
+
+
+def test_what_is_found_is_outlined_on_the_picture(tmp_path: Path, browser: Browser, picture: Path) -> None:
+    served = Served(finder(tmp_path / "finder.godwit"))
+    try:
+        browser.open(f"http://localhost:{served.port}/")
+        wait_until(lambda: browser.text("#state") == "running", "the stream")
+        browser.type("#file", str(picture))
+        wait_until(lambda: "ant, ant" in browser.text("#answer"), "an answer")
+        rectangles = "[...document.querySelectorAll('#boxes rect')]"
+        edges = f"return {rectangles}.map(e => [e.x, e.y, e.width].map(edge => edge.baseVal.value))"
+        assert browser.run(edges) == [[0, 0, 3], [1.5, 1.5, 4.5]]
+        assert browser.complaints() == []
+    finally:
+        served.stop()
