@@ -82,6 +82,12 @@ class Counter:
             self.done.set()
 
 
+def replay(data: Path, rate: float = 0) -> str:
+    """The configuration of a source, and of nothing else that might cost."""
+    source = f'[[source]]\nname = "bench"\nkind = "replay"\npath = {json.dumps(str(data))}\nrate = {rate}'
+    return f'\n[http]\nlisten = ""\n{source}\n'
+
+
 def fly(bundle: Path, data: Path, items: int) -> Flight:
     """The agent replays `items` inputs as fast as they go."""
     with tempfile.TemporaryDirectory() as folder, Broker(Path(folder)) as broker:
@@ -99,7 +105,7 @@ def fly(bundle: Path, data: Path, items: int) -> Flight:
         ]
         subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
         with (root / "etc" / "agent.toml").open("a", encoding="utf-8") as configuration:
-            configuration.write(f'\n[[source]]\nname = "bench"\nkind = "replay"\npath = {json.dumps(str(data))}\n')
+            configuration.write(replay(data))
         log_path = Path(folder) / "agent.log"
         with Counter(broker.port, "godwit/+/prediction/+", items) as counter, log_path.open("wb") as log:
             started_s = time.time()
@@ -107,11 +113,11 @@ def fly(bundle: Path, data: Path, items: int) -> Flight:
             try:
                 assert counter.done.wait(_TIMEOUT_S), log_path.read_text(encoding="utf-8")
                 status = json.loads((root / "run" / "status.json").read_bytes())
-                cpu_s = _cpu_s(status["supervisor_pid"]) + _cpu_s(status["worker_pid"])
+                used_s = cpu_s(status["supervisor_pid"]) + cpu_s(status["worker_pid"])
             finally:
                 processes.stop(agent)
         first_s = datetime.fromisoformat(counter.first["time"]).timestamp()
-        return Flight((first_s - started_s) * 1e3, counter.last_s - first_s, cpu_s)
+        return Flight((first_s - started_s) * 1e3, counter.last_s - first_s, used_s)
 
 
 def glue(model: Path, tensors: Path, items: int) -> Flight:
@@ -126,7 +132,7 @@ def glue(model: Path, tensors: Path, items: int) -> Flight:
         return Flight((first_s - started_s) * 1e3, counter.last_s - first_s, json.loads(done.stdout)["cpu_s"])
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """User and system time of a process so far (proc(5): fields 14 and 15 of stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S

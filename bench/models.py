@@ -60,7 +60,7 @@ class Benchmark(NamedTuple):
         shutil.copy(_NETWORK, folder)
         tables = {
             "model": {"name": self.name, "version": "1.0.0", "task": "classification", **self.model},
-            "input": msgspec.to_builtins(self.input),
+            "input": _declared(self.input),
             "data": {"calibration": "calibration-raw.npz", "evaluation": "evaluation-raw.npz"},
             "goal": {"max_drop_points": MAX_DROP_POINTS},
             "targets": {"profiles": ["linux-x86_64"]},
@@ -68,6 +68,13 @@ class Benchmark(NamedTuple):
         path = folder / "godwit.toml"
         path.write_text("\n".join(_lines(tables)), encoding="utf-8")
         return path
+
+
+def _declared(spec: InputSpec) -> dict[str, Any]:
+    """What differs from the defaults: TOML has no word for nothing."""
+    found = {field: getattr(spec, field) for field in spec.__struct_fields__}
+    usual = InputSpec(spec.kind)
+    return {"kind": spec.kind, **{field: value for field, value in found.items() if value != getattr(usual, field)}}
 
 
 def _lines(tables: dict[str, dict[str, Any]]) -> Iterator[str]:

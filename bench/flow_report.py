@@ -1,0 +1,160 @@
+"""The flow on the device, measured and told: own cost, throughput, a steady rate, HTTP."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from bench import flow, http
+from bench.flight import PYTHON, replay
+from bench.models import BENCHMARKS, DATA
+from bench.say import say
+from firmware_profiles.bundle import Bundle
+from tools import demo
+from tools.broker import free_port
+
+REPEATS = 3
+RATE = 500
+SECONDS = 12
+_BIN = Path(sys.executable).parent
+_MOBILENET = """
+import sys, keras
+keras.utils.set_random_seed(1)
+keras.applications.MobileNetV2(input_shape=(224, 224, 3), weights=None, classes=10).save(sys.argv[1])
+"""
+
+
+class Subject(NamedTuple):
+    """A model to measure with: its bundle, its file, raw inputs to replay, and the same as tensors."""
+
+    title: str
+    bundle: Path
+    file: Path
+    model: str
+    raw: Path
+    tensors: Path
+    items: int
+
+
+def report() -> list[str]:
+    """Measure everything, in turn."""
+    with tempfile.TemporaryDirectory(prefix="godwit-bench-") as name:
+        folder = Path(name)
+        subjects = [
+            _resnet8(folder / "small") if DATA.is_dir() else _digits(folder / "small"),
+            _mobilenet(folder / "large"),
+        ]
+        lines = ["## What the flow on the device costs", "", *_throughput(subjects), "", *_steady(subjects[0])]
+        say("flow: HTTP")
+        lines += ["", "### Over HTTP", "", *_http(subjects[0], folder)]
+    return [*lines, ""]
+
+
+def _throughput(subjects: list[Subject]) -> list[str]:
+    lines = [
+        "Inputs replayed as fast as they go, everything ends in the spool, no broker; the model alone is",
+        f"set_tensor + invoke + get_tensor in the bare runtime, in the same run. Medians of {REPEATS} turns.",
+        "",
+        "| model, one thread | alone, µs | in the agent, µs | of raw throughput | worker's own µs | supervisor's µs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for subject in subjects:
+        turns: list[tuple[float, flow.Throughput]] = []
+        for turn in range(REPEATS):
+            say(f"flow: {subject.title}, turn {turn + 1} of {REPEATS}")
+            turns.append((_alone_us(subject), flow.throughput(subject.bundle, subject.raw, subject.items)))
+        alone_us = statistics.median(alone for alone, _ in turns)
+        each_us = statistics.median(found.each_us for _, found in turns)
+        share = statistics.median(alone / found.each_us for alone, found in turns)
+        own_us = statistics.median(found.each_us - alone for alone, found in turns)
+        supervisor_us = statistics.median(found.supervisor_us for _, found in turns)
+        figures = (f"{alone_us:.0f}", f"{each_us:.0f}", f"{100 * share:.0f} %", f"{own_us:.0f}", f"{supervisor_us:.0f}")
+        lines.append(f"| {' | '.join((subject.title, *figures))} |")
+    return lines
+
+
+def _steady(subject: Subject) -> list[str]:
+    say(f"flow: {RATE} predictions a second for {SECONDS} s")
+    found = flow.steady(subject.bundle, subject.raw, RATE * SECONDS, RATE)
+    return [
+        f"At {RATE} predictions a second to a mosquitto on loopback, for {SECONDS} s: the supervisor takes "
+        f"{100 * found.supervisor:.1f} % of a core, a bare paho publisher of as many messages "
+        f"{100 * found.publisher:.1f} % (×{found.supervisor / found.publisher:.2f}). From a prediction to its commit: "
+        f"p95 {found.durable_p95_ms:.0f} ms.",
+    ]
+
+
+def _http(subject: Subject, folder: Path) -> list[str]:
+    work = folder / "http"
+    work.mkdir()
+    listening = replay(subject.raw, 1e-3).replace('listen = ""', 'listen = "127.0.0.1:0"')
+    with flow.running(subject.bundle, work, f"mqtt://127.0.0.1:{free_port()}", listening) as root:
+        status = flow.wait_for(root, 1)
+        port = int(status["listens"].rpartition(":")[2])
+        pids = {"supervisor": status["supervisor_pid"], "worker": status["worker_pid"]}
+        return http.report(http.measure(port, subject.model, pids, subject.file, subject.tensors, REPEATS))
+
+
+def _alone_us(subject: Subject) -> float:
+    done = subprocess.run([PYTHON, http.BARE, subject.file, subject.tensors], check=True, capture_output=True)
+    return float(json.loads(done.stdout)["invoke_us"])
+
+
+def _resnet8(folder: Path) -> Subject:
+    folder.mkdir()
+    benchmark = next(each for each in BENCHMARKS if each.name == "resnet8")
+    project = benchmark.write(folder)
+    images = np.resize(benchmark.items().evaluation, (20_000, 32, 32, 3))
+    return _subject("ResNet8 int8", folder, project, images)
+
+
+def _digits(folder: Path) -> Subject:
+    folder.mkdir()
+    demo.train(folder)
+    images = np.load(demo.DIGITS / "evaluation.npz")["x"]
+    return _subject("digits int8", folder, demo.PROJECT, np.resize(images, (20_000, *images.shape[1:])))
+
+
+def _mobilenet(folder: Path) -> Subject:
+    """As large as what a camera meets; with random weights, since no time depends on them."""
+    folder.mkdir()
+    subprocess.run([sys.executable, "-c", _MOBILENET, folder / "model.keras"], check=True, capture_output=True)
+    images = np.random.default_rng(1).integers(0, 256, (300, 224, 224, 3), np.uint8)
+    np.savez(folder / "calibration.npz", x=images[:50])
+    project = folder / "godwit.toml"
+    project.write_text(
+        '[model]\nname = "mobilenet"\nversion = "1.0.0"\nsource = "model.keras"\ntask = "classification"\n'
+        f'[input]\nkind = "image"\nheight = 224\nwidth = 224\nscale = {1 / 255}\n'
+        '[data]\ncalibration = "calibration.npz"\nevaluation = "calibration.npz"\n[goal]\nmax_drop_points = 100\n'
+        '[targets]\nprofiles = ["linux-x86_64"]\n',
+        encoding="utf-8",
+    )
+    return _subject("MobileNetV2 int8", folder, project, images)
+
+
+def _subject(title: str, folder: Path, project: Path, images: Any) -> Subject:
+    say(f"flow: {title}: a bundle")
+    out = folder / "out"
+    command: list[str | Path] = [_BIN / "godwit", "convert", project, "--target", "linux-x86_64"]
+    subprocess.run(
+        [*command, "--recipe", "tflite-int8", "--max-drop", "100", "--out", out], check=True, stdout=subprocess.DEVNULL
+    )
+    (path,) = out.glob("*.godwit")
+    with Bundle(path) as bundle:
+        model = bundle.manifest.models[0]
+        file = folder / "model.tflite"
+        file.write_bytes(bundle.read(model.file))
+        (folder / "model.json").write_bytes(msgspec.json.encode(model))
+    raw, tensors = folder / "raw.npz", folder / "tensors.npz"
+    np.savez(raw, x=images)
+    tensors_of: list[str | Path] = [PYTHON, "-m", "edge_agent", "tensors", folder / "model.json", "--data", raw]
+    subprocess.run([*tensors_of, "--out", tensors, "--limit", "1000"], check=True, stdout=subprocess.DEVNULL)
+    return Subject(title, path, file, model.name, raw, tensors, len(images))
