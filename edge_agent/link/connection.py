@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -75,7 +74,7 @@ class Connection:
         self._hooks = hooks
         self._refused = refused
         self._loop = asyncio.get_running_loop()
-        self._answered = asyncio.Event()
+        self._accepted = False
         self._closed = asyncio.Event()
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
@@ -86,15 +85,20 @@ class Connection:
 
     async def live(self, outlived: Callable[[], bool]) -> None:
         """Wait for the broker's answer and then for the end, which also comes when it has `outlived` its terms."""
+        # No wait_for: before Python 3.12 it may swallow a cancellation, and we would live for ever.
+        patience = self._loop.call_later(_ANSWER_TIMEOUT_S, self._lose_patience)
         ticker = asyncio.create_task(self._tick(outlived))
         try:
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), _ANSWER_TIMEOUT_S)
-                await self._closed.wait()
+            await self._closed.wait()
         finally:
+            patience.cancel()
             ticker.cancel()
             if self.client.socket():
                 self.close()
+
+    def _lose_patience(self) -> None:
+        if not self._accepted:
+            self._closed.set()
 
     async def drained(self) -> None:
         """Wait until the broker acknowledged everything, or the end."""
@@ -119,9 +123,9 @@ class Connection:
         if reason.is_failure:
             self.answer = Answer(False, reason.value != _UNSUPPORTED_VERSION, f"refuses us: {reason}")
             return
+        self._accepted = True
         self.answer = Answer(True, True, "")
         self.window = Window(client, getattr(told, "ReceiveMaximum", IN_FLIGHT))
-        self._answered.set()
         self._loop.call_soon(self._announce)  # hooks are not called inside paho's callback, which holds its locks
         self._subscriptions.connected(client, flags.session_present)
 
@@ -138,7 +142,6 @@ class Connection:
             _log.info("disconnected: %s", reason)
             self.window, self.up = None, False
             self._inbox.forget()
-        self._answered.set()
         self._closed.set()
 
     def _on_publish(self, _client: Client, _: Any, mid: int, reason: ReasonCode, _told: Properties) -> None:
