@@ -72,9 +72,8 @@ def throughput(bundle: Path, data: Path, items: int) -> Throughput:
         with running(bundle, Path(name), nowhere, replay(data)) as root:
             status = wait_for(root, items)
             used_s = [cpu_s(status["worker_pid"]), cpu_s(status["supervisor_pid"])]
-        first_ms, last_ms = _uptimes(root)
-    each_us = (last_ms - first_ms) / (items - 1) * 1e3
-    return Throughput(each_us, *(seconds / items * 1e6 for seconds in used_s))
+        each_us = _each_us(root)
+    return Throughput(each_us, *(seconds / status["predictions"] * 1e6 for seconds in used_s))
 
 
 def steady(bundle: Path, data: Path, items: int, rate: int) -> Steady:
@@ -131,7 +130,8 @@ def wait_for(root: Path, predictions: int) -> dict[str, Any]:
     raise TimeoutError(f"{predictions} predictions")
 
 
-def _uptimes(root: Path) -> tuple[int, int]:
+def _each_us(root: Path) -> float:
     with sqlite3.connect(root / "var" / "spool.db") as connection:
-        first, last = connection.execute("SELECT min(uptime_ms), max(uptime_ms) FROM prediction").fetchone()
-    return first, last
+        found = connection.execute("SELECT count(*), min(uptime_ms), max(uptime_ms) FROM prediction").fetchone()
+    count, first_ms, last_ms = found
+    return float((last_ms - first_ms) / (count - 1) * 1e3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
 import subprocess
@@ -12,12 +13,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 
 from bench import flow, http
 from bench.flight import PYTHON, replay
 from bench.models import BENCHMARKS, DATA
 from bench.say import say
-from firmware_profiles.bundle import Bundle
+from edge_agent.flow.preprocess import Preprocessor
+from firmware_profiles.bundle import Bundle, write
 from tools import demo
 from tools.broker import free_port
 
@@ -25,11 +28,19 @@ REPEATS = 3
 RATE = 500
 SECONDS = 12
 _BIN = Path(sys.executable).parent
-_MOBILENET = """
-import sys, keras
+_LARGER = """
+import sys, keras, numpy as np, tensorflow as tf
 keras.utils.set_random_seed(1)
-keras.applications.MobileNetV2(input_shape=(224, 224, 3), weights=None, classes=10).save(sys.argv[1])
+layers = [keras.layers.Conv2D(128, 3, padding="same", activation="relu") for _ in range(int(sys.argv[3]))]
+pooled = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(int(sys.argv[4]), activation="softmax")]
+shape = tuple(map(int, sys.argv[2].split(",")))
+model = keras.Sequential([keras.Input(shape), *layers, *pooled])
+converter = tf.lite.TFLiteConverter.from_keras_model(model)
+converter.optimizations = [tf.lite.Optimize.DEFAULT]
+converter.representative_dataset = lambda: ([np.random.rand(1, *shape).astype(np.float32)] for _ in range(20))
+open(sys.argv[1], "wb").write(converter.convert())
 """
+_CONVOLUTIONS = 3
 
 
 class Subject(NamedTuple):
@@ -48,10 +59,9 @@ def report() -> list[str]:
     """Measure everything, in turn."""
     with tempfile.TemporaryDirectory(prefix="godwit-bench-") as name:
         folder = Path(name)
-        subjects = [
-            _resnet8(folder / "small") if DATA.is_dir() else _digits(folder / "small"),
-            _mobilenet(folder / "large"),
-        ]
+        small = _resnet8 if DATA.is_dir() else _digits
+        first = small(folder / "small")
+        subjects = [first, _larger(first, folder / "large")]
         lines = ["## What the flow on the device costs", "", *_throughput(subjects), "", *_steady(subjects[0])]
         say("flow: HTTP")
         lines += ["", "### Over HTTP", "", *_http(subjects[0], folder)]
@@ -95,7 +105,7 @@ def _steady(subject: Subject) -> list[str]:
 def _http(subject: Subject, folder: Path) -> list[str]:
     work = folder / "http"
     work.mkdir()
-    listening = replay(subject.raw, 1e-3).replace('listen = ""', 'listen = "127.0.0.1:0"')
+    listening = replay(subject.raw, 1).replace('listen = ""', 'listen = "127.0.0.1:0"')
     with flow.running(subject.bundle, work, f"mqtt://127.0.0.1:{free_port()}", listening) as root:
         status = flow.wait_for(root, 1)
         port = int(status["listens"].rpartition(":")[2])
@@ -123,21 +133,37 @@ def _digits(folder: Path) -> Subject:
     return _subject("digits int8", folder, demo.PROJECT, np.resize(images, (20_000, *images.shape[1:])))
 
 
-def _mobilenet(folder: Path) -> Subject:
-    """As large as what a camera meets; with random weights, since no time depends on them."""
+def _larger(small: Subject, folder: Path) -> Subject:
+    """The same bundle around a net of some milliseconds, with random weights: no time depends on them."""
     folder.mkdir()
-    subprocess.run([sys.executable, "-c", _MOBILENET, folder / "model.keras"], check=True, capture_output=True)
-    images = np.random.default_rng(1).integers(0, 256, (300, 224, 224, 3), np.uint8)
-    np.savez(folder / "calibration.npz", x=images[:50])
-    project = folder / "godwit.toml"
-    project.write_text(
-        '[model]\nname = "mobilenet"\nversion = "1.0.0"\nsource = "model.keras"\ntask = "classification"\n'
-        f'[input]\nkind = "image"\nheight = 224\nwidth = 224\nscale = {1 / 255}\n'
-        '[data]\ncalibration = "calibration.npz"\nevaluation = "calibration.npz"\n[goal]\nmax_drop_points = 100\n'
-        '[targets]\nprofiles = ["linux-x86_64"]\n',
-        encoding="utf-8",
-    )
-    return _subject("MobileNetV2 int8", folder, project, images)
+    say("flow: a larger net")
+    file, path = folder / "model.tflite", folder / "larger.godwit"
+    with Bundle(small.bundle) as bundle:
+        of = bundle.manifest
+        model = of.models[0]
+        with np.load(io.BytesIO(bundle.read(model.golden))) as arrays:
+            inputs = arrays["x"]
+    shape, classes = ",".join(map(str, model.inputs[0].shape[1:])), str(model.outputs[0].shape[-1])
+    command: list[str | Path] = [sys.executable, "-c", _LARGER, file, shape, str(_CONVOLUTIONS), classes]
+    subprocess.run(command, check=True, capture_output=True)
+    interpreter = Interpreter(str(file))
+    interpreter.allocate_tensors()
+    preprocess = Preprocessor(model.pre, model.inputs[0])
+    answers = [_outputs(interpreter, preprocess(raw)) for raw in inputs]
+    golden = io.BytesIO()
+    np.savez(golden, x=inputs, y0=np.concatenate(answers))
+    claims = [msgspec.structs.replace(claim, tolerance=1.0) for claim in model.runtimes if claim.runtime == "litert"]
+    model = msgspec.structs.replace(model, runtimes=claims)
+    whole = msgspec.structs.replace(of, models=[model], files={})
+    write(path, whole, {model.file: file.read_bytes(), model.golden: golden.getvalue()})
+    title = f"{_CONVOLUTIONS} convolutions of 128 channels, int8"
+    return small._replace(title=title, bundle=path, file=file, items=2000)
+
+
+def _outputs(interpreter: Any, tensor: Any) -> Any:
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
 def _subject(title: str, folder: Path, project: Path, images: Any) -> Subject:

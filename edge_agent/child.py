@@ -32,7 +32,8 @@ class Child:
         command = [sys.executable, "-m", "edge_agent.worker", str(theirs.fileno())]
         with theirs:
             # Its working folder is on its module path: "/" holds no modules of anybody's.
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, cwd="/")
+            stdin = subprocess.DEVNULL if start.stdin < 0 else None
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=stdin, cwd="/")
         self.pid = self._process.pid
         self.started_s = time.monotonic()
         self._stream = ours

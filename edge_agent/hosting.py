@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from edge_agent import source_config
+from edge_agent import rejected, source_config
 from edge_agent.asked import Answered, Payloads, Requests
 from edge_agent.channel import (
     Absorbed,
@@ -53,6 +53,7 @@ class Host:
         in_use: what runs each model; empty until all are proved.
         sources: name → "running", "ended", or what is wrong.
         deaths: of workers, since this process started.
+        rejected: inputs without an answer.
         listener: hears every answer.
         rate_factor: what is left of the sources' rate.
     """
@@ -66,6 +67,7 @@ class Host:
         self.sources = {source.name: "running" for source in config.source}
         self.deaths = 0
         self.listener: Callable[[Predicted], None] | None = None
+        self.rejected = rejected.Rejected()
         self.on_ready = asyncio.Event()
         self.requests = Requests()
         self._payloads = Payloads()
@@ -156,7 +158,7 @@ class Host:
         elif isinstance(message, Replied):
             self.requests.done(message)
         elif isinstance(message, Rejected):
-            self._outbox.event("input_rejected", "warning", message.text, message.input)
+            self._reject(message)
         elif isinstance(message, Absorbed):
             self._outbox.after_commit(self._payloads.done(message.number))
         elif isinstance(message, Ready):
@@ -180,6 +182,13 @@ class Host:
         self._outbox.predictions(self._deployment.manifest.version, predicted)
         if self.listener:
             self.listener(predicted)
+
+    def _reject(self, message: Rejected) -> None:
+        text = self.rejected.told(message.text, time.monotonic())
+        if text is None:
+            self._outbox.passed_over(message.input)
+        else:
+            self._outbox.event("input_rejected", "warning", text, message.input)
 
     def _ready(self, message: Ready) -> None:
         self.state, self.problem, self.in_use = "running", "", message.models

@@ -102,6 +102,11 @@ class Outbox:
             about,
         )
 
+    def passed_over(self, which: Input) -> None:
+        """An input that will have no prediction, and of which nothing is said."""
+        self.spool.answered(which)
+        self._commit_soon()
+
     def telemetry(self, build: Callable[[int], wire.Telemetry]) -> None:
         """How the device does; `build` gets the message's number."""
         self._put("telemetry", wire.topic(self._device, "telemetry"), build)

@@ -15,7 +15,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         state: starting (the model is being proved), running, refused (see `problem`), stopped.
         worker_pid: 0 while there is none.
-        predictions: since the agent started.
+        predictions, rejected: since the agent started; rejected inputs have no prediction.
         spool_messages: waiting to be acknowledged.
         dropped: by class, since the spool was made.
         sources: name → "running", "ended", or what is wrong.
@@ -43,3 +43,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, str]
     listens: str = ""
     rate_factor: float = 1.0
+    rejected: int = 0

@@ -277,6 +277,7 @@ class Telemetry(Header, frozen=True, kw_only=True):
 
     Attributes:
         predictions: how many were made since the agent started.
+        rejected: inputs without an answer since then.
         latency_p50_ms, latency_p95_ms: of the most recent predictions; None before the first.
         worker_rss_bytes, supervisor_rss_bytes: resident memory of the two processes.
         spool_messages, spool_bytes: waiting to be acknowledged.
@@ -313,6 +314,7 @@ class Telemetry(Header, frozen=True, kw_only=True):
     memory_total_bytes: int | None = None
     disk_free_bytes: int | None = None
     rate_factor: float = 1.0
+    rejected: int = 0
 
 
 class Event(Header, frozen=True, kw_only=True):
@@ -336,7 +338,7 @@ EVENTS = {
     "model_refused": "a model disagrees with its golden vectors, or the bundle is damaged; it is not run",
     "runtime_fallback": "a listed runtime could not be used and the next one is",
     "worker_died": "the worker ended and will be started again",
-    "input_rejected": "an input could not be read, has the wrong shape, or gave no finite answer",
+    "input_rejected": "an input could not be read, has the wrong shape, or gave no finite answer; of many, a few a minute",
     "engine_build": "a runtime builds its engine for this very device, which can take minutes, or has built it",
     "rate_lowered": "the device is too hot, and its sources are slowed down",
     "rate_raised": "the device has cooled down, and its sources go faster again",

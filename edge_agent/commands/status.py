@@ -31,6 +31,8 @@ def _for_people(status: Status) -> str:
         f"predictions  {status.predictions} since the start",
         f"spool        {status.spool_messages} messages wait, {status.spool_bytes / 1e3:.0f} kB",
     ]
+    if status.rejected:
+        lines.append(f"rejected     {status.rejected} inputs; the events say why")
     if status.problem:
         lines.append(f"problem      {status.problem}")
     if status.latency_p50_ms is not None and status.latency_p95_ms is not None:

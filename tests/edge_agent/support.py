@@ -141,9 +141,11 @@ class Device:
         self.configure(f'[[source]]\nname = "replay"\nkind = "replay"\npath = {json.dumps(str(path))}\nrate = {rate}')
 
     @contextmanager
-    def running(self, program: Sequence[str] = ("-m", "edge_agent")) -> Iterator[subprocess.Popen[bytes]]:
+    def running(
+        self, program: Sequence[str] = ("-m", "edge_agent"), stdin: int | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """The agent, for the time of the block."""
-        process = subprocess.Popen([sys.executable, *program, "run", "--root", str(self.root)])
+        process = subprocess.Popen([sys.executable, *program, "run", "--root", str(self.root)], stdin=stdin)
         try:
             yield process
         finally:

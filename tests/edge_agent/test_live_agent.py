@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tty
 from pathlib import Path
@@ -64,3 +65,20 @@ address = "/dev/video99"
     assert [text for text in texts if "/dev/video99" in text]
     os.close(ours)
     os.close(theirs)
+
+
+def test_what_is_piped_into_the_agent_is_answered(tmp_path: Path, broker: Broker) -> None:
+    device = Device(tmp_path, tensors(tmp_path / "b.godwit"), broker.url)
+    device.configure("""
+[[source]]
+name = "pipe"
+kind = "stdin"
+format = { kind = "csv", channels = 6 }
+window = { length = 6, hop = 3 }
+""")
+    with Subscriber(broker.port) as subscriber, device.running(stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        process.stdin.write(b"1,2,3,4,5,6\n" * 12)
+        process.stdin.close()
+        wait_until(lambda: "source_ended" in subscriber.events(), "the end")
+        wait_until(lambda: len(subscriber.of("prediction")) == 3, "an answer to every window")
