@@ -23,6 +23,10 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(Problem("arguments", "a command as in --help", message, f"see {self.prog} --help"))
 
 
+if typing.TYPE_CHECKING:  # it takes no parameter at run time
+    _Commands = argparse._SubParsersAction[_Parser]
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     root = _Parser(
@@ -32,7 +36,13 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"edge-agent {VERSION}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_of_devices(commands)
+    _add_of_bundles(commands)
+    _add_of_measuring(commands)
+    return root
 
+
+def _add_of_devices(commands: _Commands) -> None:
     install = _add(commands, "install", "unpack a bundle into a device root and make it the active one")
     install.add_argument("bundle", type=Path, metavar="BUNDLE")
     _add_root(install)
@@ -49,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     _add_root(status)
     _add_json(status)
 
+
+def _add_of_bundles(commands: _Commands) -> None:
     predict = _add(
         commands, "predict", "answer some inputs, offline", "example: edge-agent predict cats.godwit cat.png"
     )
@@ -61,6 +73,15 @@ def parser() -> argparse.ArgumentParser:
     _add_runtime(selftest)
     _add_json(selftest)
 
+    tensors = _add(commands, "tensors", "check data against a model and write its input tensors")
+    tensors.add_argument("model", type=Path, metavar="MODEL.json", help="a model as in a manifest")
+    tensors.add_argument("--data", type=Path, required=True, metavar="D")
+    tensors.add_argument("--out", type=Path, required=True, metavar="X.npz")
+    tensors.add_argument("--limit", type=_count, metavar="N", help="at most N items, spread evenly")
+    _add_json(tensors)
+
+
+def _add_of_measuring(commands: _Commands) -> None:
     evaluate = _add(commands, "evaluate", "measure a bundle's accuracy, latency and memory, here")
     evaluate.add_argument("bundle", type=Path, metavar="BUNDLE")
     evaluate.add_argument("--data", type=Path, metavar="D", help=".npz (x, y), .csv or a folder of images")
@@ -94,18 +115,8 @@ def parser() -> argparse.ArgumentParser:
     machine = _add(commands, "machine", "what this machine is: by it a profile is recognised")
     _add_json(machine)
 
-    tensors = _add(commands, "tensors", "check data against a model and write its input tensors")
-    tensors.add_argument("model", type=Path, metavar="MODEL.json", help="a model as in a manifest")
-    tensors.add_argument("--data", type=Path, required=True, metavar="D")
-    tensors.add_argument("--out", type=Path, required=True, metavar="X.npz")
-    tensors.add_argument("--limit", type=_count, metavar="N", help="at most N items, spread evenly")
-    _add_json(tensors)
-    return root
 
-
-def _add(
-    commands: argparse._SubParsersAction[_Parser], name: str, text: str, example: str | None = None
-) -> argparse.ArgumentParser:
+def _add(commands: _Commands, name: str, text: str, example: str | None = None) -> argparse.ArgumentParser:
     return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=example)
 
 
