@@ -87,14 +87,14 @@ class Requested:
     def _ask(self, waiting: _Waiting) -> None:
         waiting.asked = True
         request = InferRequest(waiting.topic.model, "file", waiting.message.payload)
-        self._host.ask(request, partial(self._answered, waiting, self._host.worker_pid))
+        self._host.ask(request, partial(self._answered, waiting, self._host.state == "running"))
 
-    def _answered(self, waiting: _Waiting, worker_pid: int, reply: InferReply) -> None:
+    def _answered(self, waiting: _Waiting, in_work: bool, reply: InferReply) -> None:
         if waiting not in self._waiting:
             return
         if reply.status == _UNAVAILABLE and self._host.state != "refused":
             waiting.asked = False
-            waiting.deaths += worker_pid != 0
+            waiting.deaths += in_work
             if waiting.deaths < _DEATHS:
                 return
         said = self._decoder.decode(reply.body)

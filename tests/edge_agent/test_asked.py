@@ -105,6 +105,18 @@ def test_mqtt_requests_are_answered(tmp_path: Path, broker: Broker) -> None:
     assert "expected" in replies[b"2"].error
 
 
+def test_a_request_that_workers_die_of_is_answered_with_the_reason(tmp_path: Path, broker: Broker) -> None:
+    device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
+    device.configure("[worker]\ndeadline_s = 1e-6")  # no inference is that fast
+    with asking(broker.port) as asker, device.running():
+        asker.subscribe("desk/answers")
+        wait_until(lambda: device.status().get("connected", False), "connected")
+        asker.say(wire.topic("d1", "infer", "tiny"), png(images(1)[0]), ResponseTopic="desk/answers")
+        wait_until(lambda: len(asker.heard) == 1, "an answer")
+        reply = msgspec.json.decode(asker.heard[0].payload, type=wire.Reply)
+    assert "deadline" in reply.error
+
+
 def test_messages_of_a_topic_are_inputs(tmp_path: Path, broker: Broker) -> None:
     device = Device(tmp_path, write_bundle(tmp_path / "b.godwit"), broker.url)
     device.configure('[[source]]\nname = "mill"\nkind = "mqtt"\ntopic = "mill/+/image"\nformat = { kind = "image" }')
