@@ -26,7 +26,8 @@ def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != worker:  # it died before we asked to be told
         sys.exit(1)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # ignored by Python, and by the worker
+    # Ignored by Python, by the worker, or by whoever started the agent with nohup.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(sys.argv[3], sys.argv[3:])  # noqa: S606  # no shell is just what is wanted
