@@ -127,6 +127,7 @@ def test_the_group_dies_with_its_worker(script: str) -> None:
     """A process of its own opens the source and is killed: nobody is left to close anything."""
     code = (
         "from tests.edge_agent.test_command import *\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"  # as under nohup
         f"with opened(shell({script!r})) as source:\n"
         "    print(*contents(source, 2), flush=True)\n"
         "    signal.pause()\n"
