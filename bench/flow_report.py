@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from bench import flow, http
+from bench import flow, over_http
 from bench.flight import PYTHON, replay
 from bench.models import BENCHMARKS, DATA
 from bench.say import say
@@ -110,12 +110,12 @@ def _http(subject: Subject, folder: Path) -> list[str]:
         status = flow.wait_for(root, 1)
         port = int(status["listens"].rpartition(":")[2])
         pids = {"supervisor": status["supervisor_pid"], "worker": status["worker_pid"]}
-        return http.report(http.measure(port, subject.model, pids, subject.file, subject.tensors, REPEATS))
+        return over_http.report(over_http.measure(port, subject.model, pids, subject.file, subject.tensors, REPEATS))
 
 
 def _alone_us(subject: Subject) -> float:
-    done = subprocess.run([PYTHON, http.BARE, subject.file, subject.tensors], check=True, capture_output=True)
-    return float(json.loads(done.stdout)["invoke_us"])
+    done = subprocess.run([PYTHON, over_http.BARE, subject.file, subject.tensors], check=True, capture_output=True)
+    return float(json.loads(done.stdout)["mean_us"])  # as throughput is a mean
 
 
 def _resnet8(folder: Path) -> Subject:

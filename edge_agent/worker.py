@@ -65,6 +65,7 @@ def main() -> None:
             outgoing.flush()
             return
         outgoing.send(Ready(models.in_use()))
+        outgoing.flush()
         Worker(stream, outgoing, models, start).serve()
 
 
@@ -107,11 +108,14 @@ class Worker:
         """Until the supervisor says something, a source may have something, or its time has come."""
         now_s = time.monotonic()
         until_s = min((feed.due_s for feed in self._feeds), default=None)
-        timeout_s = None if until_s is None else max(0.0, until_s - now_s)
-        if timeout_s == 0 and now_s - self._looked_s < _LOOK_UP_S:
+        if until_s is not None and until_s <= now_s < self._looked_s + _LOOK_UP_S:
             return
-        if timeout_s != 0:
-            self._outgoing.flush()
+        if (flush_s := self._outgoing.due_s()) is not None:
+            if flush_s <= now_s:
+                self._outgoing.flush()
+            else:
+                until_s = flush_s if until_s is None else min(until_s, flush_s)
+        timeout_s = None if until_s is None else max(0.0, until_s - now_s)
         self._looked_s = now_s
         idle = {descriptor: feed for feed in self._feeds if (descriptor := feed.descriptor) is not None}
         ours = self._stream.fileno()
