@@ -37,7 +37,7 @@ folder=$(mktemp -d)
 agent=
 trap 'test -z "$agent" || kill "$agent" 2> /dev/null; rm -rf "$folder"' EXIT INT TERM
 
-echo "supervisor_imports $(bare 'import argparse, asyncio, ctypes, logging, msgspec, sqlite3, subprocess, paho.mqtt.client')"
+echo "supervisor_imports $(bare 'import argparse, asyncio, ctypes, logging, msgspec, sqlite3, subprocess, paho.mqtt.client, httptools')"
 echo "worker_imports $(bare "
 import msgspec, numpy
 from ai_edge_litert.interpreter import Interpreter

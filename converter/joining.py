@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from firmware_profiles import bundle
-from firmware_profiles.bundle import MANIFEST_NAME, Bundle
+from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.links import problems as link_problems
-from firmware_profiles.manifest import Limits, Link, Manifest, Model
+from firmware_profiles.manifest import MANIFEST_NAME, Limits, Link, Manifest, Model
 
 
 def join(paths: Sequence[Path], name: str, version: str, links: Sequence[Link], out: Path) -> Path:

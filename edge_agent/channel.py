@@ -16,7 +16,7 @@ from firmware_profiles.wire import Input, Result, RuntimeInUse, SkippedRuntime
 
 _LENGTH = struct.Struct("<I")
 _MAX_FRAME_BYTES = 64 << 20
-READ_BYTES = 1 << 18
+READ_BYTES = 1 << 16
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -148,7 +148,6 @@ FromWorker = (
 M = TypeVar("M")
 
 _encoder = msgspec.msgpack.Encoder()
-_start = msgspec.msgpack.Decoder(Start)
 
 
 def frame(message: FromWorker | ToWorker | Start) -> bytes:
@@ -169,7 +168,7 @@ def receive_start(stream: socket.socket) -> Start:
         EOFError: the supervisor is gone.
     """
     (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
-    return _start.decode(_exactly(stream, length))
+    return msgspec.msgpack.decode(_exactly(stream, length), type=Start)
 
 
 def _exactly(stream: socket.socket, count: int) -> bytes:

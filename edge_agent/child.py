@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable
 
 import msgspec
 
 from edge_agent import channel
 from edge_agent.channel import FromWorker, Reader, Start, ToWorker
+from edge_agent.spawning import Spawned
 
 _KILLED_AFTER_S = 5.0
 
@@ -26,25 +24,27 @@ class Child:
         started_s: by the monotonic clock.
     """
 
-    def __init__(self, start: Start, on_message: Callable[[FromWorker], None], on_exit: Callable[[int], None]) -> None:
-        """Start a worker; both callbacks run in the event loop. `on_exit` gets its return code."""
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "edge_agent.worker", str(theirs.fileno())]
-        with theirs:
-            # Its working folder is on its module path: "/" holds no modules of anybody's.
-            stdin = subprocess.DEVNULL if start.stdin < 0 else None
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=stdin, cwd="/")
+    def __init__(
+        self,
+        spawned: Spawned,
+        start: Start,
+        on_message: Callable[[FromWorker], None],
+        on_exit: Callable[[int], None],
+    ) -> None:
+        """Set a worker to work; both callbacks run in the event loop. `on_exit` gets its return code."""
+        self._process = spawned.process
         self.pid = self._process.pid
-        self.started_s = time.monotonic()
-        self._stream = ours
+        self.started_s = spawned.started_s
+        self._stream = spawned.stream
         self._loop = asyncio.get_running_loop()
         self._reader: Reader[FromWorker] = Reader(FromWorker)
         self._unsent = bytearray()
         self._on_message = on_message
         self._on_exit = on_exit
-        channel.send(ours, start)
-        ours.setblocking(False)
-        self._loop.add_reader(ours, self._readable)
+        with contextlib.suppress(ConnectionError):  # of its end, reading tells
+            channel.send(self._stream, start)
+        self._stream.setblocking(False)
+        self._loop.add_reader(self._stream, self._readable)
 
     def send(self, message: ToWorker) -> None:
         """Send it as soon as the worker takes it. How much may wait is bounded by those who ask."""

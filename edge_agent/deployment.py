@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from firmware_profiles import manifest as manifests
-from firmware_profiles.bundle import MANIFEST_NAME, Bundle
 from firmware_profiles.errors import BundleError, Problem
-from firmware_profiles.manifest import Manifest, Model
+from firmware_profiles.manifest import MANIFEST_NAME, Manifest, Model
 
 
 class Deployment(NamedTuple):
@@ -77,6 +75,11 @@ def unpacked(path: Path) -> Iterator[Deployment]:
     Raises:
         BundleError: it is missing, damaged, or not a bundle.
     """
+    # Late: whoever reads a slot only is smaller without.
+    import tempfile
+
+    from firmware_profiles.bundle import Bundle
+
     with Bundle(path) as bundle, tempfile.TemporaryDirectory(prefix="godwit-") as folder:
         bundle.extract(Path(folder))
         yield Deployment(Path(folder), bundle.manifest, bundle.sha256)

@@ -37,6 +37,7 @@ from edge_agent.monitor.metrics import LatencyWindow
 from edge_agent.outbox import Outbox
 from edge_agent.restarts import Restarts
 from edge_agent.source_config import Stdin
+from edge_agent.spawning import Spawned, spawn
 from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
 
 _RETRY_ALL_S = 60.0
@@ -58,7 +59,10 @@ class Host:
         rate_factor: what is left of the sources' rate.
     """
 
-    def __init__(self, root: Root, config: Config, deployment: Deployment, outbox: Outbox) -> None:
+    def __init__(
+        self, root: Root, config: Config, deployment: Deployment, outbox: Outbox, spawned: Spawned | None = None
+    ) -> None:
+        """Work with `spawned` first, if there is one already."""
         self.state: Literal["starting", "running", "refused"] = "starting"
         self.problem = ""
         self.predictions = 0
@@ -75,6 +79,7 @@ class Host:
         self._config = config
         self._deployment = deployment
         self._outbox = outbox
+        self._spawned = spawned
         self._child: Child | None = None
         self._restarts = Restarts()
         self._skipped: list[SkippedRuntime] = []
@@ -104,7 +109,8 @@ class Host:
             cache=str(self._root.cache),
             external=self._config.runtime.external,
         )
-        self._child = Child(start, self._message, self._exited)
+        spawned, self._spawned = self._spawned or spawn(), None
+        self._child = Child(spawned, start, self._message, self._exited)
 
     def stop(self) -> None:
         """End the worker for good."""

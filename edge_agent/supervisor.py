@@ -28,6 +28,7 @@ from edge_agent.reloading import Watched
 from edge_agent.reports import Reporter
 from edge_agent.requested import Requested
 from edge_agent.serving import Serving
+from edge_agent.spawning import Spawned
 from firmware_profiles import VERSION
 
 _STATUS_S = 1.0
@@ -51,8 +52,8 @@ class Parts(NamedTuple):
     announced: Remembered
 
 
-def wire_up(root: Root) -> Supervisor:
-    """Build the supervisor of a device root.
+def wire_up(root: Root, spawned: Spawned) -> Supervisor:
+    """Build the supervisor of a device root, with its first worker.
 
     Raises:
         InputError: the configuration is wrong, or nothing is installed.
@@ -65,7 +66,7 @@ def wire_up(root: Root) -> Supervisor:
     address = settings.broker.address(root.folder)
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
     outbox = Outbox(device, spool, link, Publisher(settings.publish), settings.spool)
-    host = Host(root, settings, deployment, outbox)
+    host = Host(root, settings, deployment, outbox, spawned)
     reporter, of_http = (Reporter(root, settings, deployment, link, host, spool) for _ in range(2))
     return Supervisor(
         Parts(

@@ -24,13 +24,12 @@ import msgspec
 from firmware_profiles import atomic, canonical_zip, manifest
 from firmware_profiles.canonical_zip import Member
 from firmware_profiles.errors import BundleError, Problem
-from firmware_profiles.manifest import FileEntry, Manifest
+from firmware_profiles.manifest import MANIFEST_NAME, FileEntry, Manifest
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 SUFFIX = ".godwit"
-MANIFEST_NAME = "manifest.json"
 MAX_MEMBERS = 256
 _MEMBER_PATTERN = re.compile(r"^[a-z0-9_][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}){0,3}\Z")
 _END = struct.Struct("<4s4H2LH")

@@ -13,7 +13,6 @@ GodwitError             exit 1   anything below that has no better name
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -90,6 +89,8 @@ class RefusedError(GodwitError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Name the close match if there is one, else every known word: a next step for a typo."""
     known = sorted(known)
+    import difflib  # late: needed by those who made a mistake
+
     close = difflib.get_close_matches(word, known, n=1)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -26,6 +26,7 @@ from firmware_profiles.words import (
     Version,
 )
 
+MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 20
 
 Dimensions = Annotated[list[Annotated[int, Meta(ge=1, le=1 << 24)]], Meta(min_length=0, max_length=8)]

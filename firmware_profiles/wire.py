@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -338,7 +339,7 @@ EVENTS = {
     "model_refused": "a model disagrees with its golden vectors, or the bundle is damaged; it is not run",
     "runtime_fallback": "a listed runtime could not be used and the next one is",
     "worker_died": "the worker ended and will be started again",
-    "input_rejected": "an input could not be read, has the wrong shape, or gave no finite answer; of many, a few a minute",
+    "input_rejected": "an input could not be read, has the wrong shape or no finite answer; of many, a few a minute",
     "engine_build": "a runtime builds its engine for this very device, which can take minutes, or has built it",
     "rate_lowered": "the device is too hot, and its sources are slowed down",
     "rate_raised": "the device has cooled down, and its sources go faster again",
@@ -435,7 +436,11 @@ MESSAGES: dict[str, type[Message]] = {
 }
 """What the third level of a topic announces."""
 
-_DECODERS = {kind: msgspec.json.Decoder(type_) for kind, type_ in MESSAGES.items()}
+
+@cache
+def _decoder(kind: str) -> msgspec.json.Decoder[Message]:
+    """Late: a device encodes only."""
+    return msgspec.json.Decoder(MESSAGES[kind])
 
 
 def decode(kind: str, payload: bytes) -> Message:
@@ -445,12 +450,12 @@ def decode(kind: str, payload: bytes) -> Message:
         ValueError: the kind is unknown, the message is longer than 1 MiB, or it is not such a message
             (msgspec's errors are ValueErrors).
     """
-    if kind not in _DECODERS:
+    if kind not in MESSAGES:
         raise ValueError(f"no message is called {kind!r}")
     if len(payload) > MAX_MESSAGE_BYTES:
         raise ValueError(f"a message of {len(payload)} bytes; at most {MAX_MESSAGE_BYTES} are read")
     try:
-        return _DECODERS[kind].decode(payload)
+        return _decoder(kind).decode(payload)
     except RecursionError:
         raise ValueError("JSON nested too deep") from None
 
