@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from bench.converter import RUNS, Made, Row
 from bench.models import MAX_DROP_POINTS
-from edge_agent.monitor import machine
+from bench.report import here
 
 _SLACK_POINTS = 1e-6
 
 
 def report(rows: Sequence[Row]) -> list[str]:
     """A table of what was to be reached, and one of all that every tool made."""
-    here = machine.describe()
     lines = [
         "## What the converter makes",
         "",
@@ -22,7 +21,7 @@ def report(rows: Sequence[Row]) -> list[str]:
         f"Latency: p50 of {RUNS} inferences without handing over input and output, batch 1, one thread, all files",
         "of a model in turn in one process, as a ratio to float in the same format (LiteRT, or onnxruntime).",
         "Accuracy: top-1 on all evaluation items.",
-        f"Sizes are of the file as loaded. On {here.cpu}, {here.cores} cores, {here.system}, Python {here.python}.",
+        f"Sizes are of the file as loaded. On {here()}.",
         "",
         "| model | float | ours | peers' smallest | peers' fastest | wanted | reached | search | again |",
         "|---|---|---|---|---|---|---|---|---|",

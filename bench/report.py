@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.flight import Flight
@@ -18,19 +19,27 @@ def report(
     pss: dict[str, float],
 ) -> list[str]:
     """Two tables, with what they mean in words."""
-    here = machine.describe()
     return [
         "## What the agent costs",
         "",
         f"Digits example, int8, one thread; {items} inputs replayed as fast as they go, to a subscriber through a",
         f"mosquitto on loopback; medians of {len(agents)} runs in turn. Written by `make bench` on",
-        f"{here.cpu}, {here.cores} cores, {here.system}, Python {here.python}.",
+        f"{here()}.",
         "",
         *_speed(items, bares, agents, glues),
         "",
         *_memory(pss),
         "",
     ]
+
+
+def here() -> str:
+    """This machine, with what decides how fast int8 is on it."""
+    found = machine.describe()
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+    known = ("avx512_vnni", "avx_vnni", "asimddp", "avx2")
+    isa = next((name for name in known if name in flags), "no int8 products")
+    return f"{found.cpu} ({isa}), {found.cores} cores, {found.system}, Python {found.python}"
 
 
 def _speed(items: int, bares: Sequence[dict[str, Any]], agents: Sequence[Flight], glues: Sequence[Flight]) -> list[str]:
