@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from converter.candidate import HERE, Candidate, Cost, Row
 from converter.choose import AS_FAST, choose
 from converter.compare import Comparison
+from converter.pareto import front
 from converter.recipes import BY_NAME
 from firmware_profiles import profile as profiles
 from firmware_profiles.profile import Profile
@@ -92,6 +93,20 @@ def test_on_this_machine_the_fastest_wins_though_the_rules_would_take_another() 
 @pytest.mark.parametrize(("tflite_ms", "expected"), [(0.305, "tflite-int8"), (0.32, "onnx-int8")])
 def test_of_two_about_as_fast_the_smaller_wins(tflite_ms: float, expected: str) -> None:
     assert winner(X86, candidates(tflite_int8=tflite_ms, onnx_int8=0.3), measured_on=HERE) == expected
+
+
+@given(
+    st.lists(st.sampled_from([1.0, 1.001, 1.04, 1.2]), min_size=5, max_size=5),
+    st.lists(st.sampled_from([100, 200]), min_size=5, max_size=5),
+)
+def test_nothing_beats_the_winner_in_everything(ratios: list[float], sizes: list[int]) -> None:
+    those = [
+        msgspec.structs.replace(each, size_bytes=size, costs=[cost(LITERT if each.format == "tflite" else ORT, ratio)])
+        for each, ratio, size in zip(candidates(), ratios, sizes, strict=True)
+    ]
+    winner = choose(X86, those, 1.0, "latency", HERE)[0]
+    assert winner.chosen
+    assert winner.key in front(those)
 
 
 def test_the_goal_size_takes_the_smallest() -> None:
