@@ -40,7 +40,11 @@ Sync = Literal["full", "normal"]
 
 
 class TimeToLive(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Seconds after which a message that no broker took is of no use to anybody, by class; 0 for never."""
+    """Seconds after which a message that no broker took is of no use to anybody, by class; 0 for never.
+
+    Attributes:
+        event, prediction, telemetry: of that class.
+    """
 
     event: Seconds = 0.0
     prediction: Seconds = 0.0
@@ -69,7 +73,11 @@ class Spool(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Telemetry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """How often the device tells how it does."""
+    """How often the device tells how it does.
+
+    Attributes:
+        interval_s: from one message to the next.
+    """
 
     interval_s: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
 

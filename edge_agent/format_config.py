@@ -28,6 +28,7 @@ class Csv(Settings, frozen=True, tag="csv"):
 
     Attributes:
         channels: how many numbers a row has; a line with more or fewer is noise.
+        separator: between the numbers.
     """
 
     channels: _Channels
@@ -61,7 +62,12 @@ class Mjpeg(Settings, frozen=True, tag="mjpeg"):
 
 
 class Frames(Settings, frozen=True, tag="frames"):
-    """Pictures of one size without compression, 8 bits a sample, row after row."""
+    """Pictures of one size without compression, 8 bits a sample, row after row.
+
+    Attributes:
+        width, height: in pixels.
+        pixels: what a pixel's bytes are.
+    """
 
     width: _Pixels
     height: _Pixels
@@ -73,6 +79,7 @@ class Pcm(Settings, frozen=True, tag="pcm"):
 
     Attributes:
         samples: signed 16-bit integers or 32-bit floats, both little endian, channels interleaved.
+        channels: how many a sample has.
     """
 
     samples: Literal["s16le", "f32le"] = "s16le"
@@ -80,7 +87,12 @@ class Pcm(Settings, frozen=True, tag="pcm"):
 
 
 class Raw(Settings, frozen=True, tag="raw"):
-    """The bytes of one array, little endian, in C order."""
+    """The bytes of one array, little endian, in C order.
+
+    Attributes:
+        dtype: of each number.
+        shape: of the array.
+    """
 
     dtype: FieldType
     shape: Annotated[list[Annotated[int, Meta(ge=1, le=1 << 24)]], Meta(max_length=8)]

@@ -18,6 +18,8 @@ class Publish(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         when: "every": each. "change": the best class, or a value, is another one than last time. "above",
             "below": the best score, or the first value, is at least, or at most, `threshold`.
             "interval": one in `interval_s`, with the counts of all since the one before.
+        threshold: what "above" and "below" compare with.
+        interval_s: how long an "interval" is.
         by: how far a value must move to be a change.
     """
 

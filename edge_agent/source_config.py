@@ -53,7 +53,14 @@ class Folder(_Source, frozen=True, kw_only=True, tag="folder"):
 
 
 class Serial(_Source, frozen=True, kw_only=True, tag="serial"):
-    """A serial port, 8N1; opened again whenever it comes back."""
+    """A serial port, 8N1; opened again whenever it comes back.
+
+    Attributes:
+        port: its device file.
+        baud: bits a second.
+        format: of what comes in; below.
+        window: rows that make one input; without it each row is one.
+    """
 
     port: Text
     baud: Annotated[int, Meta(ge=50, le=4_000_000)] = 115_200
@@ -67,6 +74,8 @@ class Command(_Source, frozen=True, kw_only=True, tag="command"):
     Attributes:
         command: the program and its arguments.
         restart: "on-failure": exit code 0 ends the source; "always": it is started again then too.
+        format: of what comes in; below.
+        window: rows that make one input; without it each row is one.
     """
 
     command: Annotated[list[Text], Meta(min_length=1, max_length=256)]
@@ -76,7 +85,12 @@ class Command(_Source, frozen=True, kw_only=True, tag="command"):
 
 
 class Stdin(_Source, frozen=True, kw_only=True, tag="stdin"):
-    """The agent's own standard input."""
+    """The agent's own standard input.
+
+    Attributes:
+        format: of what comes in; below.
+        window: rows that make one input; without it each row is one.
+    """
 
     format: StreamFormat
     window: Window | None = None
@@ -98,7 +112,12 @@ class Camera(_Source, frozen=True, kw_only=True, tag="camera"):
 
 
 class MqttTopic(_Source, frozen=True, kw_only=True, tag="mqtt"):
-    """What others publish. `topic` may have wildcards."""
+    """What others publish. `topic` may have wildcards.
+
+    Attributes:
+        format: of what comes in; below.
+        window: rows that make one input; without it each row is one.
+    """
 
     topic: Annotated[str, Meta(min_length=1, max_length=1024)]
     format: PayloadFormat

@@ -19,12 +19,12 @@ def table(kind: type[msgspec.Struct], told_elsewhere: Collection[type] = ()) -> 
         field.name for base in kind.__mro__[1:] if base in told_elsewhere for field in msgspec.structs.fields(base)
     }
     rows = [
-        f"| `{field.encode_name}` | `{_type(field.type)}` | {told.get(field.name, '')} |"
+        f"| `{field.encode_name}` | `{in_words(field.type)}` | {told.get(field.name, '')} |"
         for field in msgspec.structs.fields(kind)
         if field.name not in inherited
     ]
     if tag := kind.__struct_config__.tag:
-        rows.insert(0, f'| `{kind.__struct_config__.tag_field}` | `"{tag}"` | tells which result it is |')
+        rows.insert(0, f'| `{kind.__struct_config__.tag_field}` | `"{tag}"` | tells what it is |')
     return [prose, "\n".join(["| field | type | means |", "|---|---|---|", *rows])]
 
 
@@ -43,18 +43,18 @@ def _told(attributes: str) -> dict[str, str]:
     return told
 
 
-def _type(kind: typing.Any) -> str:
+def in_words(kind: typing.Any) -> str:
     """A type as a reader of JSON would say it."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
-        return _type(arguments[0])
+        return in_words(arguments[0])
     if origin is typing.Literal:
         return " or ".join(f'"{word}"' for word in arguments)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(map(_type, arguments))
+        return " or ".join(map(in_words, arguments))
     if origin is list:
-        return f"list of {_type(arguments[0])}"
+        return f"list of {in_words(arguments[0])}"
     if origin is dict:
-        return f"object: {_type(arguments[0])} to {_type(arguments[1])}"
+        return f"object: {in_words(arguments[0])} to {in_words(arguments[1])}"
     plain = {str: "text", int: "integer", float: "number", bool: "true or false", datetime: "time", type(None): "null"}
     return plain.get(kind) or str(kind.__name__)

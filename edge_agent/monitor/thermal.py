@@ -20,7 +20,7 @@ FAR_ABOVE_C = 5.0
 
 
 class Thermal(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """The table `[thermal]` of the device's configuration.
+    """When the sources slow down in the heat.
 
     Attributes:
         max_temp_c: from this temperature on, the sources' rate is lowered; None: never.
