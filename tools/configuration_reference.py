@@ -66,7 +66,7 @@ def _explained(kind: type[msgspec.Struct]) -> list[str]:
             where = f"{kind.__module__}.{kind.__name__}"
             raise InputError(Problem(where, f"a word about {name}", "none", "explain it in the docstring"))
     rows = [
-        f"| `{field.name}` | `{in_words(field.type)}` | {_default(field)} | {told.get(field.name, '').replace('null', 'none')} |"
+        f"| `{field.name}` | `{in_words(field.type)}` | {_default(field)} | {told.get(field.name, '')} |"
         for field in msgspec.structs.fields(kind)
     ]
     return [prose, "\n".join(["| setting | type | default | means |", "|---|---|---|---|", *rows])] if rows else [prose]
