@@ -117,6 +117,27 @@ def test_a_request_that_workers_die_of_is_answered_with_the_reason(tmp_path: Pat
     assert "deadline" in reply.error
 
 
+def test_the_broker_balances_requests_over_the_agents_of_a_pool(tmp_path: Path, broker: Broker) -> None:
+    path = write_bundle(tmp_path / "b.godwit")
+    devices = [Device(tmp_path / name, path, broker.url, name) for name in ("left", "right")]
+    for device in devices:
+        file = device.root / "etc" / "agent.toml"
+        file.write_text(file.read_text().replace("[broker]\n", '[broker]\npools = ["line-3"]\n'))
+    request = wire.topic("", "infer", "tiny", pool="line-3")
+    with asking(broker.port) as asker, devices[0].running(), devices[1].running():
+        asker.subscribe("desk/answers")
+        for device in devices:
+            wait_until(lambda: device.status().get("state") == "running", "ready")  # noqa: B023  # called at once
+            wait_until(lambda: device.status()["connected"], "connected")  # noqa: B023
+        for number, image in enumerate(images(20)):
+            asker.say(request, png(image), ResponseTopic="desk/answers", CorrelationData=bytes([number]))
+        wait_until(lambda: len(asker.heard) == 20, "all answers")
+        replies = [msgspec.json.decode(message.payload, type=wire.Reply) for message in asker.heard]
+    assert {message.properties.CorrelationData for message in asker.heard} == {bytes([number]) for number in range(20)}
+    assert {reply.device for reply in replies} == {"left", "right"}
+    assert all(isinstance(reply.result, wire.Classification) for reply in replies)
+
+
 def test_messages_of_a_topic_are_inputs(tmp_path: Path, broker: Broker) -> None:
     device = Device(tmp_path, write_bundle(tmp_path / "b.godwit"), broker.url)
     device.configure('[[source]]\nname = "mill"\nkind = "mqtt"\ntopic = "mill/+/image"\nformat = { kind = "image" }')
