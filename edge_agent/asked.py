@@ -61,3 +61,8 @@ class Payloads:
     def done(self, number: int) -> Callable[[], None]:
         """What is to be called when everything that came of it is safe."""
         return self._held.pop(number).accept
+
+    def give_up(self, source: str) -> Callable[[], None] | None:
+        """What is to be called once the oldest message for `source` is given up; None where none waits."""
+        number = next((number for number, held in self._held.items() if held.payload.source == source), None)
+        return None if number is None else self.done(number)

@@ -11,6 +11,7 @@ import msgspec
 
 from edge_agent import channel
 from edge_agent.channel import FromWorker, Reader, Start, ToWorker
+from edge_agent.doing import Doing
 from edge_agent.spawning import Spawned
 
 _KILLED_AFTER_S = 5.0
@@ -22,6 +23,7 @@ class Child:
     Attributes:
         pid: of the process.
         started_s: by the monotonic clock.
+        doing: what it is at.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Child:
         self._process = spawned.process
         self.pid = self._process.pid
         self.started_s = spawned.started_s
+        self.doing = Doing(spawned.doing)
         self._stream = spawned.stream
         self._loop = asyncio.get_running_loop()
         self._reader: Reader[FromWorker] = Reader(FromWorker)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from edge_agent import rejected, source_config
+from edge_agent import rejected, source_config, suspect
 from edge_agent.asked import Answered, Payloads, Requests
 from edge_agent.channel import (
     Absorbed,
@@ -38,7 +38,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.restarts import Restarts
 from edge_agent.source_config import Stdin
 from edge_agent.spawning import Spawned, spawn
-from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
+from firmware_profiles.wire import Input, RuntimeInUse, SkippedRuntime
 
 _RETRY_ALL_S = 60.0
 
@@ -78,10 +78,12 @@ class Host:
         self._root = root
         self._config = config
         self._deployment = deployment
+        self._models = deployment.manifest.models
         self._outbox = outbox
         self._spawned = spawned
         self._child: Child | None = None
         self._restarts = Restarts()
+        self._suspect = suspect.Suspect()
         self._skipped: list[SkippedRuntime] = []
         self._announced: list[SkippedRuntime] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -182,6 +184,7 @@ class Host:
 
     def _predicted(self, predicted: Predicted) -> None:
         self.predictions += len(predicted.answers)
+        self._suspect.worked = True
         for answer in predicted.answers:
             self.latency.add(answer.latency_ms)
         self.sources[predicted.input.source] = "running"
@@ -229,7 +232,7 @@ class Host:
 
     def _exited(self, code: int) -> None:
         assert self._child is not None
-        lived_s = time.monotonic() - self._child.started_s
+        lived_s, which = time.monotonic() - self._child.started_s, self._child.doing.read()
         self._child = None
         loop = asyncio.get_running_loop()
         if self.state == "refused":
@@ -241,6 +244,9 @@ class Host:
         reason = self._reason(code)
         self.requests.refuse_all(f"the worker died: {reason}")
         step = self._restarts.died(lived_s)
+        if culprit := self._suspect.died(which, self._others_left()):
+            self._give_up(culprit, reason)
+            step = self._restarts.died(lived_s)
         _log.warning("worker: %s; started again in %.1f s", reason, step.delay_s)
         self._outbox.event("worker_died", "error", reason)
         if step.give_up_runtime:
@@ -248,6 +254,18 @@ class Host:
             self._skipped += [SkippedRuntime(*place, f"worker: {reason}") for place in sorted(used)]
         self.state, self.in_use = "starting", {}
         self._timer = loop.call_later(step.delay_s, self.start)
+
+    def _others_left(self) -> bool:
+        """Whether some model claims a runtime besides the one in use that was not given up."""
+        gone = {(skipped.runtime, skipped.delegate) for skipped in self._skipped}
+        left = ({(each.runtime, each.delegate) for each in model.runtimes} - gone for model in self._models)
+        return any(len(claims) > 1 for claims in left)
+
+    def _give_up(self, which: Input, reason: str) -> None:
+        self._outbox.event("input_rejected", "error", f"workers die of it: {reason}", which)
+        if accept := self._payloads.give_up(which.source):
+            self._outbox.after_commit(accept)
+        self._restarts, self._skipped = Restarts(), []  # it was no runtime's fault
 
     def _reason(self, code: int) -> str:
         killed_for, self._killed_for = self._killed_for, ""

@@ -33,6 +33,7 @@ from edge_agent.channel import (
     Start,
     ToWorker,
 )
+from edge_agent.doing import Doing
 from edge_agent.flow.feed import Feed
 from edge_agent.flow.inbox import Inbox
 from edge_agent.flow.mqtt_topic import MqttTopicSource
@@ -51,7 +52,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Take the start message from the file descriptor in argv[1] and work until the supervisor is gone."""
+    """Work for the supervisor until it is gone; argv holds the descriptors of the channel and of `doing`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to act on
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     stream = socket.socket(fileno=int(sys.argv[1]))
@@ -66,17 +67,18 @@ def main() -> None:
             return
         outgoing.send(Ready(models.in_use()))
         outgoing.flush()
-        Worker(stream, outgoing, models, start).serve()
+        Worker(stream, outgoing, models, start, Doing(int(sys.argv[2]))).serve()
 
 
 class Worker:
     """Answers what sources and the supervisor bring."""
 
-    def __init__(self, stream: socket.socket, outgoing: Outgoing, models: Models, start: Start) -> None:
+    def __init__(self, stream: socket.socket, outgoing: Outgoing, models: Models, start: Start, doing: Doing) -> None:
         self._stream = stream
         self._outgoing = outgoing
         self._models = models
         self._start = start
+        self._doing = doing
         self._reader: Reader[ToWorker] = Reader(ToWorker)
         self._feeds = [self._feed(settings) for settings in start.sources]
         self._inboxes: dict[str, Inbox] = {}
@@ -176,6 +178,7 @@ class Worker:
 
     def _answer(self, feed: Feed, item: Item) -> None:
         which = Input(feed.name, item.position)
+        self._doing.begin(which)
         try:
             if isinstance(item.content, InputError):
                 raise item.content
@@ -183,6 +186,8 @@ class Worker:
         except InputError as error:
             self._outgoing.send(Rejected(which, str(error)))
             return
+        finally:
+            self._doing.end()
         self._outgoing.send(Predicted(which, answers, clock.uptime_ms()))
 
     def _reply(self, request: Request) -> None:

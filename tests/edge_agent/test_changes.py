@@ -71,6 +71,17 @@ def test_in_the_heat_sources_go_slower(tmp_path: Path, broker: Broker) -> None:
         wait_until(lambda: device.status()["rate_factor"] < 1, "the status")
 
 
+def test_an_input_that_workers_die_of_is_given_up(tmp_path: Path, broker: Broker) -> None:
+    device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
+    device.configure("[worker]\ndeadline_s = 1e-6")  # as if each were the input that hangs
+    device.configure(replayed(tmp_path, "first", 1))
+    with Subscriber(broker.port) as subscriber, device.running():
+        wait_until(lambda: "source_ended" in subscriber.events(), "what comes after it")
+    (rejected,) = [event for event in subscriber.of("event") if event.name == "input_rejected"]
+    assert (rejected.input.source, rejected.input.position) == ("first", 0)
+    assert subscriber.events().count("worker_died") == 3
+
+
 def test_a_worker_with_too_much_memory_is_ended_and_it_is_told(tmp_path: Path, broker: Broker) -> None:
     device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
     device.configure("[worker]\nmax_rss_mb = 1")
