@@ -75,6 +75,9 @@ def storm(cycles: int, seed: int, say: Callable[[str], None], command: tuple[str
         running.faults.set_clock(0)
         _progress(witness, RATE)
         after_mb = running.rss_mb()
+        # Draining takes the sources away: what lies in the folder is to be answered before.
+        files = running.emitted
+        wait_until(lambda: all(witness.answered("files", name) for name in files), "answers to all files", _PATIENCE_S)
         count = running.drain()
         emitted = [*(("replay", position) for position in range(count)), *(("files", name) for name in running.emitted)]
         _settled(witness)
