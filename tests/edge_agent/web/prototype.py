@@ -188,6 +188,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         else:
             number += 1
             backend.predict(number)
+        print("done", flush=True)
     listening.stop()
     backend.worker.kill()
 

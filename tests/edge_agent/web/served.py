@@ -44,10 +44,12 @@ class Served:
         self._process.communicate(timeout=TIMEOUT_S)
 
     def tell(self, word: str) -> None:
-        """See the prototype's commands."""
+        """See the prototype's commands; done when this returns."""
         assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
+        assert self._process.stdout.readline() == "done\n"
 
     def connect(self) -> Client:
         """A connection."""
