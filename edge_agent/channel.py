@@ -58,7 +58,7 @@ class Payload(msgspec.Struct, frozen=True, tag=True):
 
 
 class Pace(msgspec.Struct, frozen=True, tag=True):
-    """Supervisor → worker: sources go at `factor` (0 to 1) of their declared rate."""
+    """Supervisor → worker: sources go at `factor` (above 0, at most 1) of their declared rate."""
 
     factor: float
 

@@ -122,7 +122,7 @@ class Host:
         if self._child:
             self._child.stop()
             self._child = None
-        self.requests.refuse_all("the agent stops")
+        self.requests.refuse_all("the worker is stopped")
 
     def reconfigure(self, config: Config) -> None:
         """Work by `config` from now on: sources are opened anew where they were left."""
@@ -148,7 +148,7 @@ class Host:
             self._child.send(payload)
 
     def pace(self, factor: float) -> None:
-        """Let the sources go at `factor` (0 to 1) of their rate."""
+        """Let the sources go at `factor` (above 0, at most 1) of their rate."""
         self.rate_factor = factor
         if self._child and self.state == "running":
             self._child.send(Pace(factor))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from edge_agent.channel import Announced, Start
@@ -13,7 +14,8 @@ from edge_agent.pipeline import checked_model, choose
 from edge_agent.runtimes import cache
 from edge_agent.runtimes.base import Opening
 from firmware_profiles import links
-from firmware_profiles.errors import BundleError
+from firmware_profiles.errors import BundleError, InputError, Problem, did_you_mean
+from firmware_profiles.manifest import Model
 
 DEADLINE_S = 120.0
 _BUILD_DEADLINE_S = 1800.0
@@ -24,7 +26,8 @@ def prove(start: Start, outgoing: Outgoing) -> Models:
     """Verify the hashes, load every model, check its golden vectors; a proof that hangs ends this process.
 
     Raises:
-        GodwitError: a file was changed, or a model cannot be run with the right answers.
+        GodwitError: a file was changed, a source names a model that is not there, or one cannot give the right
+            answers.
     """
     signal.setitimer(signal.ITIMER_REAL, max(DEADLINE_S, start.deadline_s))
     deployment = read_slot(Path(start.folder))
@@ -33,6 +36,8 @@ def prove(start: Start, outgoing: Outgoing) -> Models:
     by_name = {model.name: model for model in manifest.models}
     if problems := list(links.problems(by_name, manifest.links, "manifest: links")):
         raise BundleError(*problems)
+    if problems := list(_unknown_models(start, by_name)):
+        raise InputError(*problems)
     models = [checked_model(model) for model in manifest.models]
 
     def announce(text: str, progress: float | None) -> None:
@@ -45,3 +50,11 @@ def prove(start: Start, outgoing: Outgoing) -> Models:
     cache.keep_only(folder, [manifest.files[model.file].sha256 for model in models])
     signal.setitimer(signal.ITIMER_REAL, 0)
     return Models(manifest, pipelines, start.deadline_s)
+
+
+def _unknown_models(start: Start, known: Mapping[str, Model]) -> Iterator[Problem]:
+    for source in start.sources:
+        for name in source.models:
+            if name not in known:
+                where = f"source {source.name}: models"
+                yield Problem(where, "a model of the deployment", repr(name), did_you_mean(name, known))

@@ -10,7 +10,6 @@ from edge_agent.source_config import SourceSettings, paces_itself
 from firmware_profiles.errors import InputError
 
 _IDLE_POLL_S = 0.05
-_PAUSED_POLL_S = 1.0
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
 
@@ -53,9 +52,6 @@ class Feed:
         Raises:
             Ended: there will be none any more.
         """
-        if self._factor <= 0:
-            self.due_s = now_s + _PAUSED_POLL_S
-            return None
         try:
             item = self.opened().poll()
             self._idle = item is None
@@ -85,7 +81,7 @@ class Feed:
         return self.source.gone() if self.source else []
 
     def pace(self, factor: float) -> None:
-        """Go at `factor` (0 to 1) of the declared rate from now on."""
+        """Go at `factor` (above 0, at most 1) of the declared rate from now on."""
         self._factor = factor
 
     def busy(self, seconds: float) -> None:

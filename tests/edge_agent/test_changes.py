@@ -71,6 +71,16 @@ def test_in_the_heat_sources_go_slower(tmp_path: Path, broker: Broker) -> None:
         wait_until(lambda: device.status()["rate_factor"] < 1, "the status")
 
 
+def test_a_source_for_a_model_that_is_not_there_is_told(tmp_path: Path, broker: Broker) -> None:
+    device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
+    device.configure(replayed(tmp_path, "first", 1) + '\nmodels = ["tinny"]')
+    with Subscriber(broker.port) as subscriber, device.running():
+        wait_until(lambda: "model_refused" in subscriber.events(), "the event")
+    text = next(event.text for event in subscriber.of("event") if event.name == "model_refused")
+    assert "did you mean 'tiny'" in text
+    assert "worker_died" not in subscriber.events()
+
+
 def test_an_input_that_workers_die_of_is_given_up(tmp_path: Path, broker: Broker) -> None:
     device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
     device.configure("[worker]\ndeadline_s = 1e-6")  # as if each were the input that hangs
