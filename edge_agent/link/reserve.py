@@ -20,12 +20,12 @@ class Reserve:
         self.held = False
 
     def take(self) -> None:
-        """Allocate it, if as much again stays free for others."""
+        """Allocate it, if half as much again stays free: else others would fill the disk again at once."""
         if self._path.exists() and self._path.stat().st_size == self._size_bytes:
             self.held = True
             return
         self._path.unlink(missing_ok=True)
-        self.held = free_bytes(self._path.parent) >= 2 * self._size_bytes and self._allocate()
+        self.held = 2 * free_bytes(self._path.parent) >= 3 * self._size_bytes and self._allocate()
 
     def give_up(self) -> None:
         """Let the spool have the room."""
