@@ -6,6 +6,8 @@ way to the same bytes: nothing that comes by one is used before it has become th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +16,8 @@ from msgspec import Meta
 from firmware_profiles.words import Architecture, Name, Version
 
 KIT_FILE = "kit.json"
+RESET_FILE = "reset.json"
+NOTE_KEY = "x-godwit"
 DEFAULT_GROUP = "default"
 MAX_TRANSPORTS = 16
 
@@ -96,6 +100,20 @@ class Kit(msgspec.Struct, frozen=True):
     groups: list[Name]
 
 
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What Godwit writes into signed metadata beside what TUF defines, under `NOTE_KEY`.
+
+    Attributes:
+        signed_at: when it was signed, by the signer's clock; a device without one learns the time from it.
+        kit: of a timestamp: it was made to live long, in a kit, and is not taken from a network.
+        reset: of a root: the time that a device must take for now, whatever it believed before.
+    """
+
+    signed_at: datetime | None = None
+    kit: bool = False
+    reset: datetime | None = None
+
+
 def target_name(group: str, file_name: str) -> str:
     """The name of a target: its group, then the bundle's file name."""
     return f"{group}/{file_name}"
@@ -116,3 +134,19 @@ def read_custom(custom: Any) -> Custom | None:
     if not isinstance(custom, dict) or "kind" not in custom:
         return None
     return msgspec.convert(custom, Custom)
+
+
+def read_note(unrecognized: Mapping[str, Any]) -> Note:
+    """The note among a signed object's further fields; an empty one where there is none that can be read."""
+    try:
+        note = msgspec.convert(unrecognized.get(NOTE_KEY, {}), Note)
+    except msgspec.ValidationError:
+        return Note()
+    # A time without a zone cannot be compared with one that has it.
+    zoned = all(time is None or time.tzinfo is not None for time in (note.signed_at, note.reset))
+    return note if zoned else Note()
+
+
+def write_note(note: Note) -> dict[str, Any]:
+    """The further fields of a signed object that carry `note`."""
+    return {NOTE_KEY: msgspec.to_builtins(note)}
