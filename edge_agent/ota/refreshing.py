@@ -33,10 +33,9 @@ def pin(root: Root, root_json: bytes) -> None:
     """
     given = Trust(root_json)
     store = Store(root.folder / "trust")
-    known = store.read(f"{given.root.version}.root")
-    if known == root_json:
+    if store.has_root(given.root.version, root_json):
         return
-    if known is not None or store.read("root") is not None:
+    if store.read("root") is not None:
         step = "remove its folder trust by hand if it is to trust another repository"
         raise TrustError(Problem(str(root.folder), "a device without trust, or with this root", "another root", step))
     try:
@@ -73,6 +72,7 @@ class Refresh:
         self._store = store
         self._carrier = carrier
         self._reference = reference
+        self._now = reference.now()
 
     def run(self) -> Targets:
         """As `refresh`."""
@@ -96,7 +96,7 @@ class Refresh:
         Raises:
             TrustError, UnavailableError: as `refresh`.
         """
-        now = self._reference.now()
+        now = self._now
         meta = self.trust.targets_meta(role)
         kept = self._store.read(role)
         if kept is not None:
@@ -111,6 +111,7 @@ class Refresh:
 
     def _in_order(self) -> Targets:
         self._roots()
+        self._now = self._reference.now()  # one time for all that is judged from here on
         self.trust.restore(self._store.read("timestamp"), self._store.read("snapshot"))
         self._timestamp()
         self._snapshot()
@@ -148,14 +149,14 @@ class Refresh:
     def _timestamp(self) -> None:
         data = self._metadata("timestamp.json", limits.MAX_TIMESTAMP_BYTES)
         network = self._carrier.is_network
-        if self.trust.update_timestamp(data, self._reference.now(), network=network):
+        if self.trust.update_timestamp(data, self._now, network=network):
             self._store.write("timestamp", data)
-        timestamp = self.trust.check_timestamp(self._reference.now(), network=network)
+        timestamp = self.trust.check_timestamp(self._now, network=network)
         note = read_note(timestamp.unrecognized_fields)
         self._reference.learn(self._store.read("timestamp") or data, note.signed_at, timestamp.expires)
 
     def _snapshot(self) -> None:
-        now = self._reference.now()
+        now = self._now
         if self.trust.has_snapshot(now):
             return
         meta = self.trust.snapshot_meta()
