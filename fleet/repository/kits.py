@@ -122,7 +122,7 @@ def _fill(current: State, signers: _Signers, planned: Planned, folder: Path) -> 
     metadata = folder / "metadata"
     metadata.mkdir()
     public = current.places.public
-    kept = [f"{version}.root.json" for version in state.root_versions(current.places)]
+    kept = [f"{version}.root.json" for version in sorted(current.settings.roots)]
     kept += [f"{current.targets.version}.targets.json"]
     kept += [RESET_FILE] * (current.places.metadata / RESET_FILE).exists()
     for name in kept:
