@@ -79,6 +79,8 @@ class HttpCarrier:
             data = b"".join(_body(reply, url, limit_bytes))
         if data.lstrip()[:1] == b"<":
             raise _portal(url)
+        if not data:
+            raise _odd(url, "the file", "an empty one")
         return data
 
     def fetch(self, path: str, size_bytes: int, into: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from tuf.api.metadata import TargetFile, Targets
 
 from edge_agent.layout import Root
@@ -182,13 +183,18 @@ def choose(targets: Targets, profile: str, group: str, kind: Kind = "deployment"
         python: for an agent's code, the device's Python as "cp311".
 
     Raises:
-        TrustError: they contradict themselves: two for one device, or a custom that cannot be read.
+        TrustError: they contradict themselves: two for one device, or one that cannot be read.
     """
     offers = []
     for target in targets.targets.values():
-        custom = _custom(target)
-        if custom and (custom.kind, custom.profile, custom.group, custom.python) == (kind, profile, group, python):
-            offers.append(_offer(target, custom))
+        try:
+            custom = read_custom(target.custom)
+            if custom and (custom.kind, custom.profile, custom.group, custom.python) == (kind, profile, group, python):
+                offers.append(_offer(target, custom))
+        except ValueError as error:
+            step = "this agent may be too old for the repository; update it"
+            where = f"targets.json {target.path}"
+            raise TrustError(Problem(where, "a target that can be offered", str(error), step)) from None
     if len(offers) > 1:
         found = ", ".join(offer.name for offer in offers)
         step = "ask whoever signs the repository to leave one"
@@ -196,19 +202,12 @@ def choose(targets: Targets, profile: str, group: str, kind: Kind = "deployment"
     return offers[0] if offers else None
 
 
-def _custom(target: TargetFile) -> Custom | None:
-    try:
-        return read_custom(target.custom)
-    except ValueError as error:
-        step = "this agent may be too old for the repository; update it"
-        raise TrustError(Problem(f"targets.json {target.path}", "a custom that it knows", str(error), step)) from None
-
-
 def _offer(target: TargetFile, custom: Custom) -> Offer:
     sha256 = target.hashes.get("sha256", "")
+    shared = {name: getattr(custom, name) for name in ("kind", "deployment", "version", "transports")}
     path = target_path(target.path, sha256)
-    fields = (target.path, custom.kind, custom.deployment, custom.version, path, target.length, sha256)
-    return Offer(*fields, list(custom.transports))
+    own = {"name": target.path, "path": path, "size_bytes": target.length, "sha256": sha256}
+    return msgspec.convert(shared | own, Offer)
 
 
 def _unwritable(store: Store, error: OSError) -> UnavailableError:

@@ -65,6 +65,33 @@ def tls_context(ca: Path | None, *, judge_dates: bool) -> ssl.SSLContext:
     return context
 
 
+class _Connection(http.client.HTTPConnection):
+    """As the library's, with TLS by hand: there the socket is out of reach during the handshake.
+
+    Attributes:
+        spare: another handle of the same socket, to shut it down by.
+    """
+
+    def __init__(self, host: str, port: int, timeout_s: float, tls: ssl.SSLContext | None, server: str) -> None:
+        super().__init__(host, port, timeout=timeout_s)
+        self.spare: socket.socket | None = None
+        self._tls = tls
+        self._server = server
+        if tls:
+            self.default_port = 443
+
+    def connect(self) -> None:
+        super().connect()  # to the proxy and through it, if there is one
+        self.spare = self.sock.dup()
+        if self._tls:
+            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._server)
+
+    def close(self) -> None:
+        super().close()
+        if self.spare is not None:
+            self.spare.close()
+
+
 class Reply:
     """An answer whose body is still to be read. Use as a context manager.
 
@@ -75,7 +102,7 @@ class Reply:
         is_late: whether the time was up before its end.
     """
 
-    def __init__(self, connection: http.client.HTTPConnection, whole_s: float) -> None:
+    def __init__(self, connection: _Connection, whole_s: float) -> None:
         self.is_late = False
         self.status = 0
         self.length: int | None = None
@@ -83,7 +110,6 @@ class Reply:
         self.whole_s = whole_s
         self._connection = connection
         self._response: http.client.HTTPResponse | None = None
-        self._sock: socket.socket | None = None
         self._timer = threading.Timer(whole_s, self._end)
         self._timer.daemon = True
         self._timer.start()
@@ -101,8 +127,6 @@ class Reply:
         Raises:
             OSError, http.client.HTTPException: it did not come.
         """
-        self._connection.connect()
-        self._sock = self._connection.sock  # the connection forgets it with the answer's head
         self._connection.request("GET", target, headers=headers)
         response = self._connection.getresponse()
         self._response = response
@@ -132,10 +156,9 @@ class Reply:
 
     def _end(self) -> None:
         self.is_late = True
-        if (sock := self._sock or self._connection.sock) is not None:
+        if (sock := self._connection.spare or self._connection.sock) is not None:
             with contextlib.suppress(OSError):
-                # Not the method of a TLS socket, which would take the reader's state away under its hands.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 def ask(url: str, tls: ssl.SSLContext, answer_s: float, whole_s: float, begin: int) -> Reply:
@@ -155,12 +178,19 @@ def ask(url: str, tls: ssl.SSLContext, answer_s: float, whole_s: float, begin: i
         if reply.status not in _REDIRECTS:
             return reply
         with reply:
-            onward = urljoin(url, reply.header("Location"))
-        if url.startswith("https:") and not onward.startswith("https:"):
-            raise _silent(url, "a redirection away from https")
-        parse(onward)
-        url = onward
+            url = _onward(url, reply.header("Location"))
     raise _silent(url, f"more than {_MAX_REDIRECTS} redirections")
+
+
+def _onward(url: str, location: str) -> str:
+    try:
+        onward = urljoin(url, location)
+        parse(onward)
+    except (ValueError, InputError):
+        raise _silent(url, "a redirection to nowhere") from None
+    if url.startswith("https:") and not onward.startswith("https:"):
+        raise _silent(url, "a redirection away from https")
+    return onward
 
 
 def _ask_once(url: str, tls: ssl.SSLContext, answer_s: float, whole_s: float, headers: dict[str, str]) -> Reply:
@@ -175,27 +205,26 @@ def _ask_once(url: str, tls: ssl.SSLContext, answer_s: float, whole_s: float, he
     except BaseException:
         reply.__exit__()
         raise
+    if reply.is_late:  # http.client takes a head that was cut off for a whole one
+        reply.__exit__()
+        raise _silent(url, "nothing in time")
     return reply
 
 
-def _connection(
-    parts: SplitResult, tls: ssl.SSLContext, answer_s: float
-) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+def _connection(parts: SplitResult, tls: ssl.SSLContext, answer_s: float) -> tuple[_Connection, str, dict[str, str]]:
     """A connection, what to ask it for, and further headers; by way of a proxy if the environment names one."""
-    host, port = parts.hostname or "", parts.port
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    secure = parts.scheme == "https"
+    host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     proxy = _proxy(parts)
     if proxy is None:
-        if parts.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=answer_s, context=tls), target, {}
-        return http.client.HTTPConnection(host, port, timeout=answer_s), target, {}
+        return _Connection(host, port, answer_s, tls if secure else None, host), target, {}
     login = _login(proxy)
-    if parts.scheme == "https":
-        secure = http.client.HTTPSConnection(proxy.hostname or "", proxy.port, timeout=answer_s, context=tls)
-        secure.set_tunnel(host, port or 443, login)
-        return secure, target, {}
-    plain = http.client.HTTPConnection(proxy.hostname or "", proxy.port, timeout=answer_s)
-    return plain, parts._replace(fragment="").geturl(), login
+    through = _Connection(proxy.hostname or "", proxy.port or 80, answer_s, tls if secure else None, host)
+    if secure:
+        through.set_tunnel(host, port, login)
+        return through, target, {}
+    return through, parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl(), login
 
 
 def _proxy(parts: SplitResult) -> SplitResult | None:

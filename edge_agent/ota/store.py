@@ -61,14 +61,17 @@ class Store:
         """
         for path in (self._path("root"), *self._versioned_roots()):
             with contextlib.suppress(OSError, TrustError):
-                return Trust(path.read_bytes())
+                raw = path.read_bytes()
+                trust = Trust(raw)
+                if path != self._path("root"):
+                    self.write("root", raw)
+                return trust
         step = "install with --trust-root FILE"
         raise TrustError(Problem(str(self.folder), "a trusted root of a repository", "none", step))
 
     def _versioned_roots(self) -> list[Path]:
-        found = [
-            (int(match[1]), path) for path in self.folder.glob("*.json") if (match := _VERSIONED_ROOT.match(path.name))
-        ]
+        paths = self._root(0).parent.glob("*.json")
+        found = [(int(match[1]), path) for path in paths if (match := _VERSIONED_ROOT.match(path.name))]
         return [path for _, path in sorted(found, reverse=True)]
 
     def _root(self, version: int) -> Path:
