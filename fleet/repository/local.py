@@ -44,7 +44,7 @@ class Local(NamedTuple):
         """Sign `bundles` for `group`, and write a kit of just what they are for to `out`.
 
         Raises:
-            BundleError, InputError: something is wrong with them, or with `out`.
+            InputError: something is wrong with them, or with `out`.
         """
         with locked(self.places):
             current = State(self.places)

@@ -12,7 +12,7 @@ from securesystemslib.signer import Key, Signer, SSlibKey
 from tuf.api.metadata import Root
 
 from firmware_profiles import atomic
-from firmware_profiles.errors import InputError, Problem, did_you_mean
+from firmware_profiles.errors import InputError, Problem, TrustError, did_you_mean
 from firmware_profiles.targets import RESET_FILE, Note
 from fleet.repository import state
 from fleet.repository.settings import ROLES, Role
@@ -117,7 +117,10 @@ def _publish_reset(current: State, keys: Keyring, signers: dict[str, Signer]) ->
     A device that lost the chain of roots, or has one of long ago, takes it if its own root's keys are among them.
     """
     for version in current.settings.roots:
-        old = current.signed_root(version)
+        try:
+            old = current.signed_root(version)
+        except TrustError:
+            continue  # one that was lost may be why this is done
         for keyid in old.roles["root"].keyids:
             if keyid not in signers and (signer := keys.signer(old.keys[keyid], "root")):
                 signers[keyid] = signer

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -18,7 +19,7 @@ class RoleStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         expires: in UTC.
-        days_left: less than one is shown as 0, below 0 it has expired.
+        days_left: rounded up; 0 or less where it has expired.
         threshold: so many of `keys` must sign.
         keys: beginnings of their ids.
     """
@@ -75,7 +76,7 @@ def of(places: Places) -> Status:
         signed = getattr(current, role)
         declared = current.root.roles[role]
         shown = [keyid[:8] for keyid in declared.keyids]
-        left = (signed.expires - now).days
+        left = math.ceil((signed.expires - now) / timedelta(days=1))
         roles.append(RoleStatus(role, signed.version, signed.expires, left, declared.threshold, shown))
     keys = [
         KeyStatus(keyid[:8], uri, list(signs))
@@ -106,7 +107,7 @@ def as_text(status: Status) -> str:
     lines = [f"publish {status.publish}", "", "ROLE       VERSION  EXPIRES            SIGNED BY"]
     for role in status.roles:
         due = f"{role.expires:%Y-%m-%d} ({role.days_left} d)"
-        if role.days_left < 0:
+        if role.days_left <= 0:
             due = f"{role.expires:%Y-%m-%d} EXPIRED"
         signed_by = f"{role.threshold} of {len(role.keys)}: {', '.join(role.keys)}"
         lines.append(f"{role.role:<10} {role.version:>7}  {due:<18} {signed_by}")
