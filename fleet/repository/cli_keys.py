@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--role", "roles", multiple=True, type=click.Choice(options.ROLES), help="Default: snapshot and timestamp."
 )
-@click.option("--expires", multiple=True, callback=options.per_role, metavar="ROLE=N", help="Days, from now on.")
+@click.option("--expires", multiple=True, callback=options.days, metavar="ROLE=DAYS", help="How long, from now on.")
 @click.option(
     "--reset", is_flag=True, help="Devices take this moment for now; a way back for those that lost the chain."
 )

@@ -109,7 +109,7 @@ def test_without_a_key_nothing_changes(godwit: Command, tmp_path: Path, role: st
 
 
 def test_keys_are_encrypted_unless_it_is_asked_otherwise(godwit: Command, tmp_path: Path) -> None:
-    made = godwit.init("--root-keys", tmp_path / "safe", "--threshold", "root=2")
+    made = godwit.init("--root-keys", tmp_path / "safe", "--signed-by", "root=2/2")
     keys = [*(tmp_path / "safe").iterdir(), *(godwit.folder / "keys").iterdir()]
     assert len(keys) == 4
     for path in keys:
@@ -144,6 +144,8 @@ def test_a_folder_with_files_is_left_alone(godwit: Command) -> None:
 
 
 def test_dry_runs_write_nothing(godwit: Command, tmp_path: Path) -> None:
+    godwit.init("--dry-run")
+    assert not godwit.folder.exists()
     godwit.init()
     godwit.repo("add", pack(tmp_path))
     before = godwit.public()
