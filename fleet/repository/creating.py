@@ -14,7 +14,7 @@ from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 from fleet.repository import settings, signers, state
-from fleet.repository.places import Places
+from fleet.repository.places import Places, told
 from fleet.repository.settings import DEFAULT_DAYS, ROLES, Role, Settings
 
 _SHARED: dict[Role, str] = {"root": "root", "targets": "targets", "snapshot": "online", "timestamp": "online"}
@@ -55,15 +55,17 @@ def create(wanted: Wanted) -> Places:
 
     Raises:
         InputError: there is something already.
+        UnavailableError: it cannot be written.
     """
     places = check(wanted.folder)
-    places.metadata.mkdir(parents=True)
-    places.targets.mkdir()
-    try:
-        _fill(places, wanted)
-    except BaseException:
-        shutil.rmtree(places.folder)
-        raise
+    with told(wanted.folder):
+        places.metadata.mkdir(parents=True)
+        places.targets.mkdir()
+        try:
+            _fill(places, wanted)
+        except BaseException:
+            shutil.rmtree(places.folder)
+            raise
     return places
 
 

@@ -192,3 +192,15 @@ def test_the_served_folder_is_what_is_published(godwit: Command, tmp_path: Path)
         finally:
             server.terminate()
         assert server.wait(30) == 130
+
+
+def test_a_place_that_cannot_be_written_is_told(godwit: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = godwit("repo", "init", tmp_path / "file" / "updates", "--no-passphrase")
+    assert (code, "expected a file to read or write, found not a directory; check its rights" in err) == (4, True)
+    godwit.init()
+    godwit.repo("add", pack(tmp_path))
+    before = godwit.public()
+    code, _, err = godwit.tried("kit", tmp_path / "file" / "kit")
+    assert (code, "expected a file to read or write" in err) == (4, True)
+    assert godwit.public() == before
