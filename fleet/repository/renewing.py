@@ -35,12 +35,10 @@ def renew(current: State, keys: Keyring, roles: Collection[Role], *, reset: bool
         InputError: keys are missing; nothing is written then.
     """
     others = [role for role in roles if role != "root"]
-    for role in state.follow(others):
-        keys.signers(current.root, role)
-    written = []
     if "root" in roles or reset:
-        written = rooting.publish(current, keys, _nothing, {}, Note(reset=state.utc_now()) if reset else None)
-    return written + (state.publish(current, keys, others) if others else [])
+        note = Note(reset=state.utc_now()) if reset else None
+        return rooting.publish(current, keys, _nothing, {}, note, others)
+    return state.publish(current, keys, others)
 
 
 def _nothing(_root: Root) -> None:
