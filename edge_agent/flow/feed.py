@@ -89,6 +89,12 @@ class Feed:
         if self._factor < 1:
             self.due_s = max(self.due_s, time.monotonic() + seconds * (1 / self._factor - 1))
 
+    def finish(self) -> None:
+        """Read nothing more: polled as fast as it can be, it gives what was read, and then ends."""
+        self._period_s, self._factor, self.due_s = 0.0, 1.0, 0.0
+        if self.source:
+            self.source.finish()
+
     def close(self) -> None:
         """Let go of what the source holds."""
         if self.source:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_agent.flow import payload
 from edge_agent.flow.rejections import Rejections
-from edge_agent.flow.source import Item
+from edge_agent.flow.source import Ended, Item
 from edge_agent.flow.windows import assembler
 from edge_agent.format_config import MAX_WINDOW_VALUES, Csv, Json, Npy, Raw
 from edge_agent.runtimes.base import Array
@@ -26,6 +26,7 @@ class MqttTopicSource:
         self._assembler = assembler(settings.window, rows=False)
         self._rejections = Rejections()
         self._items: deque[Item] = deque()
+        self._finished = False
 
     def feed(self, body: bytes) -> list[int]:
         """Take one payload; the positions of the items that it completes, which `poll` gives from now on."""
@@ -42,6 +43,8 @@ class MqttTopicSource:
 
     def poll(self) -> Item | None:
         """See `source.Source`."""
+        if self._finished and not self._items:
+            raise Ended
         return self._items.popleft() if self._items else None
 
     def gone(self) -> list[str]:
@@ -50,6 +53,10 @@ class MqttTopicSource:
 
     def fileno(self) -> None:
         """None: it is fed."""
+
+    def finish(self) -> None:
+        """See `source.Source`."""
+        self._finished = True
 
     def close(self) -> None:
         """Nothing is held."""

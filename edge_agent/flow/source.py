@@ -47,6 +47,10 @@ class Source(Protocol):
         """
         ...
 
+    def finish(self) -> None:
+        """Read nothing more: `poll` gives what was read, and then raises Ended."""
+        ...
+
     def close(self) -> None:
         """Release files, ports and processes. Nothing else is called afterwards."""
         ...

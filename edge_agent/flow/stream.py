@@ -9,7 +9,7 @@ from typing import Protocol
 from edge_agent.flow.attempts import Attempts
 from edge_agent.flow.framing import Framer, framer, has_rows
 from edge_agent.flow.rejections import Rejections
-from edge_agent.flow.source import Item
+from edge_agent.flow.source import Ended, Item
 from edge_agent.flow.windows import assembler
 from edge_agent.format_config import StreamFormat, Window
 from firmware_profiles.errors import InputError
@@ -68,11 +68,14 @@ class StreamSource:
         self._attempts = Attempts()
         self._rejections = Rejections()
         self._items: Iterator[Item] = iter(())
+        self._finished = False
 
     def poll(self) -> Item | None:
         """See `source.Source`."""
         for item in self._items:
             return item
+        if self._finished:
+            raise Ended
         now_s = time.monotonic()
         try:
             received = self._read(now_s)
@@ -93,6 +96,10 @@ class StreamSource:
     def fileno(self) -> int | None:
         """See `source.Source`."""
         return self._connection.fileno() if self._connection else None
+
+    def finish(self) -> None:
+        """See `source.Source`."""
+        self._finished = True
 
     def close(self) -> None:
         """See `source.Source`."""
