@@ -61,6 +61,8 @@ class Healthy:
             state="refused" if handover.refused else "starting",
             reason=handover.refused,
             since_uptime_ms=handover.since_uptime_ms,
+            predictions=0,
+            p95_ms=None,
             worker_deaths=handover.deaths,
             peak_rss_mb=_peak_mb(handover.candidate.pid if handover.candidate else 0),
         )

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-MAX_BYTES = 1 << 16
 
-
-class Health(msgspec.Struct, frozen=True, kw_only=True):
+class Health(msgspec.Struct, frozen=True):
     """One deployment, and how it does.
 
     While it is `starting` or `refused` the deployment before it answers, or, where memory does not hold both, none.
@@ -22,10 +19,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         reason: why it is refused; empty otherwise.
         since_uptime_ms: since when it runs, or is being proved, by CLOCK_BOOTTIME of `boot`.
         boot: first eight hexadecimal digits of the kernel's boot id.
-        uptime_ms: when this was written, by the same clock.
-        agent: version of the agent's code; `agent_slot` is where it lies, empty where no launcher started it.
         predictions: answers to inputs of sources since then.
-        rejected: inputs without an answer since the agent started.
         worker_deaths: since then.
         p95_ms: of the last 512 predictions since then; None before the first.
         peak_rss_mb: the most resident memory that its present worker ever held; 0 where there is none.
@@ -33,6 +27,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
             to 1: ½ Σ |p(c) - q(c)| over the classes, or the largest difference of the distribution functions
             where answers are numbers; of several models the largest. None where either gave fewer than 50, and
             after a start of the agent.
+        uptime_ms: when this was written, by the same clock.
+        agent: version of the agent's code; `agent_slot` is where it lies, empty where no launcher started it.
+        rejected: inputs without an answer since the agent started.
     """
 
     manifest_sha256: str
@@ -42,21 +39,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     since_uptime_ms: int
     boot: str
-    uptime_ms: int
-    agent: str
-    agent_slot: str = ""
-    predictions: int = 0
-    rejected: int = 0
-    worker_deaths: int = 0
-    p95_ms: float | None = None
-    peak_rss_mb: float = 0.0
+    predictions: int
+    worker_deaths: int
+    p95_ms: float | None
+    peak_rss_mb: float
     distribution_distance: float | None = None
-
-
-def read(path: Path) -> Health | None:
-    """What the agent wrote last; None where there is nothing, or nothing that can be read."""
-    try:
-        with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(MAX_BYTES), type=Health)
-    except (OSError, ValueError):  # msgspec's errors are ValueErrors
-        return None
+    uptime_ms: int = 0
+    agent: str = ""
+    agent_slot: str = ""
+    rejected: int = 0

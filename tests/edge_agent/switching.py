@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from firmware_profiles import atomic, health
+import msgspec
+
+from firmware_profiles import atomic
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.health import Health
 from firmware_profiles.manifest import InputSpec, Tensor
@@ -42,7 +44,10 @@ def point(device: Device, slot: str) -> None:
 
 def told(device: Device) -> Health | None:
     """The health that the agent writes."""
-    return health.read(device.root / "run" / "health.json")
+    try:
+        return msgspec.json.decode((device.root / "run" / "health.json").read_bytes(), type=Health)
+    except FileNotFoundError:
+        return None
 
 
 def wait_for_health(device: Device, version: str, state: str) -> Health:
