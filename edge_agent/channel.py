@@ -42,17 +42,41 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     external: External | None
 
 
+class HeldRows(msgspec.Struct, frozen=True):
+    """Rows of a window that is not full yet.
+
+    Attributes:
+        values: float32 [n, channels], in C order.
+        skip: rows that are left out before the next window begins.
+        last_time: in the channel that holds the time.
+    """
+
+    values: bytes
+    channels: int
+    skip: int
+    last_time: float | None
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """What was read of a source and made no input yet: bytes of which no piece was made, and rows."""
+
+    received: bytes = b""
+    rows: HeldRows | None = None
+
+
 class Open(msgspec.Struct, frozen=True, tag=True):
     """Supervisor → worker, once it is ready: open the sources, where they were left.
 
     Attributes:
         reached, taken: cursors by source, as in `link.spool.Cursor`; a source without one is not opened.
         left_ms: since when nothing was read of them, by the time since boot; 0 where nobody read before.
+        rest: by source; what the worker before has read and made no input of.
     """
 
     reached: dict[str, int]
     taken: dict[str, list[str]]
     left_ms: int = 0
+    rest: dict[str, Rest] = {}
 
 
 class Finish(msgspec.Struct, frozen=True, tag=True):
@@ -170,6 +194,7 @@ class Finished(msgspec.Struct, frozen=True, tag=True):
     """Worker → supervisor: it did what `Finish` says; from `left_ms` (since boot) on it read nothing."""
 
     left_ms: int
+    rest: dict[str, Rest] = {}
 
 
 OfSources = Predicted | Rejected | Absorbed | Forgotten | SourceEnded | SourceFailed | SourceReopened

@@ -12,7 +12,7 @@ import asyncio
 import logging
 
 from edge_agent import clock
-from edge_agent.channel import Announced, Finished, FromWorker, Ready, Refused, Replied
+from edge_agent.channel import Announced, Finished, FromWorker, Ready, Refused, Replied, Rest
 from edge_agent.config import Config
 from edge_agent.deaths import reason_of
 from edge_agent.deployment import Deployment, read_slot
@@ -59,6 +59,7 @@ class Handover:
         self._record = host.heard.record
         self._alone = False
         self._left_ms = 0
+        self._rest: dict[str, Rest] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def look(self) -> None:
@@ -77,7 +78,7 @@ class Handover:
         self._config = config
         if self._leaving:
             self._leaving.stop("the worker is stopped")
-            self._left(clock.uptime_ms())
+            self._left(clock.uptime_ms(), {})
         self._abandon()
         self._host.reconfigure(config)
         self._seen = None
@@ -150,7 +151,7 @@ class Handover:
             self._refuse(message.text)
         elif isinstance(message, Finished):
             hosted.dismiss()
-            self._left(message.left_ms)
+            self._left(message.left_ms, message.rest)
         elif isinstance(message, Replied):
             hosted.requests.done(message)
         else:
@@ -162,7 +163,7 @@ class Handover:
         reason = reason_of(code, self._config.worker.deadline_s)
         if hosted is self._leaving:
             hosted.requests.refuse_all(f"the worker died: {reason}")
-            self._left(clock.uptime_ms())
+            self._left(clock.uptime_ms(), {})
             self._host.on_ready.set()  # what it did not answer is asked again
         elif hosted is self.candidate:
             self.candidate = None
@@ -184,19 +185,19 @@ class Handover:
         _log.info("%s", text)
         self._outbox.event("deployment_switched", "info", text)
         if self._leaving is None:
-            self._host.open(self._left_ms or clock.uptime_ms())
-        self._alone, self._left_ms = False, 0
+            self._host.open(self._left_ms or clock.uptime_ms(), self._rest)
+        self._alone, self._left_ms, self._rest = False, 0, {}
 
-    def _left(self, left_ms: int) -> None:
-        """The old worker is gone."""
+    def _left(self, left_ms: int, rest: dict[str, Rest]) -> None:
+        """The old worker is gone; `rest` is what it made no input of."""
         self._cancel()
         self._leaving = None
         self._outbox.commit()  # so that the cursors are where it was
         if self._alone:
-            self._left_ms = left_ms
+            self._left_ms, self._rest = left_ms, rest
             self._prove()
         else:
-            self._host.open(left_ms)
+            self._host.open(left_ms, rest)
 
     def _refuse(self, text: str) -> None:
         self.refused = text
@@ -215,8 +216,8 @@ class Handover:
         """The one that made room comes back."""
         if self._alone:
             self._alone = False
-            self._host.resume(self._left_ms)
-            self._left_ms = 0
+            self._host.resume(self._left_ms, self._rest)
+            self._left_ms, self._rest = 0, {}
 
     def _end_candidate(self) -> None:
         self._cancel()

@@ -9,7 +9,7 @@ from typing import Literal
 
 from edge_agent import source_config
 from edge_agent.asked import Answered
-from edge_agent.channel import Finished, FromWorker, Open, Pace, Predicted, Ready, Refused, Replied, Start
+from edge_agent.channel import Finished, FromWorker, Open, Pace, Predicted, Ready, Refused, Replied, Rest, Start
 from edge_agent.config import Config
 from edge_agent.deaths import Deaths, reason_of
 from edge_agent.deployment import Deployment
@@ -61,6 +61,7 @@ class Host:
         self._killed_for = ""
         self._held = False
         self._left_ms = 0
+        self._rest: dict[str, Rest] = {}
 
     @property
     def worker_pid(self) -> int:
@@ -172,15 +173,15 @@ class Host:
         self.heard.switched()
         self._answers(worker)
 
-    def resume(self, left_ms: int) -> None:
+    def resume(self, left_ms: int, rest: dict[str, Rest]) -> None:
         """After `release`, nobody took over: start the worker again."""
         self.problem = ""
         self.start()
-        self.open(left_ms)
+        self.open(left_ms, rest)
 
-    def open(self, left_ms: int = 0) -> None:
-        """Let the worker open the sources; `left_ms`: since when nobody reads them."""
-        self._held, self._left_ms = False, left_ms
+    def open(self, left_ms: int, rest: dict[str, Rest]) -> None:
+        """Let the worker open the sources; since `left_ms` nobody reads them, and `rest` made no input."""
+        self._held, self._left_ms, self._rest = False, left_ms, rest
         if self._worker and self.state == "running":
             self._open(self._worker)
 
@@ -237,13 +238,13 @@ class Host:
 
     def _open(self, hosted: Hosted) -> None:
         """Where the sources were left; one that ended before another deployment took over does not begin again."""
-        left_ms, self._left_ms = self._left_ms, 0
+        (left_ms, rest), self._left_ms, self._rest = (self._left_ms, self._rest), 0, {}
         names = [
             source.name for source in self._config.source if not left_ms or self.heard.sources[source.name] != "ended"
         ]
         cursors = {name: self._outbox.spool.cursor(name) for name in names}
         reached = {name: cursor.reached for name, cursor in cursors.items()}
-        hosted.open(Open(reached, {name: cursor.taken for name, cursor in cursors.items()}, left_ms))
+        hosted.open(Open(reached, {name: cursor.taken for name, cursor in cursors.items()}, left_ms, rest))
         if self.rate_factor < 1:
             hosted.send(Pace(self.rate_factor))
         for payload in self.heard.payloads.waiting():

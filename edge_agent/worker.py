@@ -32,6 +32,7 @@ from edge_agent.channel import (
     Rejected,
     Replied,
     Request,
+    Rest,
     SourceEnded,
     SourceFailed,
     SourceReopened,
@@ -91,7 +92,8 @@ class Worker:
         self._feeds: list[Feed] = []
         self._inboxes: dict[str, Inbox] = {}
         self._gaps = Gaps()
-        self._finishing: Finished | None = None
+        self._left_ms: int | None = None
+        self._rest: dict[str, Rest] = {}
         self._looked_s = 0.0
 
     def serve(self) -> None:
@@ -106,9 +108,9 @@ class Worker:
             for feed in list(self._feeds):
                 if feed.due_s <= now_s:
                     self._poll(feed, now_s)
-            if self._finishing and not self._feeds:
-                self._outgoing.send(self._finishing)
-                self._finishing = None
+            if self._left_ms is not None and not self._feeds:
+                self._outgoing.send(Finished(self._left_ms, self._rest))
+                self._left_ms = None
 
     def _open(self, at: Open) -> None:
         sources = [settings for settings in self._start.sources if settings.name in at.reached]
@@ -121,10 +123,11 @@ class Worker:
         def failed(text: str) -> None:
             self._outgoing.send(SourceFailed(settings.name, text))
 
-        return Feed(settings, partial(open_source, settings, reached, taken, self._start.stdin), failed)
+        opened = partial(open_source, settings, reached, taken, self._start.stdin, at.rest.get(settings.name))
+        return Feed(settings, opened, failed)
 
     def _finish(self) -> None:
-        self._finishing = Finished(clock.uptime_ms())
+        self._left_ms = clock.uptime_ms()
         self._feeds = [feed for feed in self._feeds if feed.source]
         for feed in self._feeds:
             feed.finish()
@@ -191,9 +194,11 @@ class Worker:
             item = feed.poll(now_s)
         except Ended:
             self._feeds.remove(feed)
-            feed.close()
-            if not self._finishing:
+            rest = feed.close()
+            if self._left_ms is None:
                 self._outgoing.send(SourceEnded(feed.name))
+            elif rest:
+                self._rest[feed.name] = rest
             return
         if (gap_ms := self._gaps.closed(feed, item)) is not None:
             self._outgoing.send(SourceReopened(feed.name, gap_ms))

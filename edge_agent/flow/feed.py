@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from edge_agent.channel import Rest
 from edge_agent.flow.source import Item, Source
 from edge_agent.source_config import SourceSettings, paces_itself
 from firmware_profiles.errors import InputError
@@ -95,11 +96,10 @@ class Feed:
         if self.source:
             self.source.finish()
 
-    def close(self) -> None:
-        """Let go of what the source holds."""
-        if self.source:
-            self.source.close()
-            self.source = None
+    def close(self) -> Rest | None:
+        """Let go of what the source holds; what of it is left as in `Source.close`."""
+        source, self.source = self.source, None
+        return source.close() if source else None
 
     def _fail(self, now_s: float, error: InputError) -> None:
         self.due_s = now_s + min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2**self._failures)

@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 
+from edge_agent.channel import Rest
 from edge_agent.flow import payload
 from edge_agent.flow.rejections import Rejections
 from edge_agent.flow.source import Ended, Item
@@ -20,13 +21,15 @@ from firmware_profiles.errors import InputError, Problem
 class MqttTopicSource:
     """A `source.Source`. Items are numbered on from `reached`."""
 
-    def __init__(self, settings: MqttTopic, reached: int) -> None:
+    def __init__(self, settings: MqttTopic, reached: int, rest: Rest | None = None) -> None:
         self._settings = settings
         self._position = reached
         self._assembler = assembler(settings.window, rows=False)
         self._rejections = Rejections()
         self._items: deque[Item] = deque()
         self._finished = False
+        if rest and rest.rows:
+            self._assembler.take(rest.rows)
 
     def feed(self, body: bytes) -> list[int]:
         """Take one payload; the positions of the items that it completes, which `poll` gives from now on."""
@@ -58,8 +61,9 @@ class MqttTopicSource:
         """See `source.Source`."""
         self._finished = True
 
-    def close(self) -> None:
-        """Nothing is held."""
+    def close(self) -> Rest:
+        """See `source.Source`."""
+        return Rest(rows=self._assembler.held())
 
     def _put(self, content: Array | InputError) -> None:
         self._position += 1
