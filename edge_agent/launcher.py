@@ -23,9 +23,8 @@ def main(root: Path) -> NoReturn:
     slots = [home / name for name in ("a", "b") if (home / name).is_dir()]
     if not slots:
         sys.exit(f"error: {home}: expected the agent's code, found none; install the agent again")
-    proven = home / read(home / "proven").decode("ascii", "replace").strip()
-    link = [home / (home / "active").readlink()] if (home / "active").is_symlink() else []
-    slot = named = next(each for each in (*link, proven, *slots) if each in slots)  # a damaged link names no slot
+    link, proven = (Path(os.path.realpath(home / name)) for name in ("active", "proven"))  # damaged, it is no slot
+    slot = named = next(each for each in (link, proven, *slots) if each in slots)
     others = [each for each in slots if each != named]
     reason = why_no_start(named, counter) if others and named != proven else ""
     if not reason and others and interpreter(named) is None:
@@ -69,17 +68,9 @@ def interpreter(slot: Path) -> str | None:
 def parsed(path: Path) -> dict[str, Any]:
     """A JSON object; nothing where the file is missing or damaged."""
     try:
-        return dict(json.loads(read(path)))
-    except (ValueError, TypeError, RecursionError):
+        return dict(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return {}
-
-
-def read(path: Path) -> bytes:
-    """What a file holds; nothing where it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def write(path: Path, what: dict[str, Any]) -> bool:

@@ -78,8 +78,8 @@ class Root(NamedTuple):
         return self.folder / "run" / "request"
 
     @property
-    def agent(self) -> Path:
-        """The slots of the agent's own code."""
+    def agent_code(self) -> Path:
+        """The agent's own code, in slots."""
         return self.folder / "agent"
 
     @property
@@ -98,7 +98,7 @@ class Root(NamedTuple):
 
     def active_agent_slot(self) -> str:
         """Name of the slot that holds the agent's own code; empty where no launcher starts it."""
-        link = self.agent / "active"
+        link = self.agent_code / "active"
         return str(link.readlink()) if link.is_symlink() else ""
 
     def idle_slot(self) -> Path:

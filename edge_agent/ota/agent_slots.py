@@ -3,7 +3,7 @@
 ```
 ROOT/agent/a, b      what a `.godwit-agent` file holds, with compiled .pyc files beside the sources
 ROOT/agent/active    symbolic link to one of them, which the launcher starts
-ROOT/agent/proven    name of the one that has proved itself; it is never overwritten
+ROOT/agent/proven    symbolic link to the one that has proved itself; it is never overwritten
 ```
 
 Only the updater writes here. Every file is flushed before one rename makes a folder a slot.
@@ -43,17 +43,15 @@ class _Starts(msgspec.Struct, frozen=True):
 
 def proven(root: Root) -> str:
     """Name of the slot that has proved itself; empty before the first."""
-    try:
-        name = (root.agent / "proven").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return ""
+    link = root.agent_code / "proven"
+    name = str(link.readlink()) if link.is_symlink() else ""
     return name if name in SLOTS else ""
 
 
 def idle(root: Root) -> Path:
     """The slot that may be overwritten: never the proven one, and without one never the active one."""
     kept = proven(root) or root.active_agent_slot()
-    return root.agent / next(slot for slot in SLOTS if slot != kept)
+    return root.agent_code / next(slot for slot in SLOTS if slot != kept)
 
 
 def stage(file: Path, root: Root) -> AgentCode:
@@ -64,8 +62,8 @@ def stage(file: Path, root: Root) -> AgentCode:
         OSError: the disk is full, or does not let us.
     """
     slot = idle(root)
-    root.agent.mkdir(exist_ok=True)
-    making, leaving = (root.agent / f".{slot.name}.{what}" for what in ("tmp", "old"))
+    root.agent_code.mkdir(exist_ok=True)
+    making, leaving = (root.agent_code / f".{slot.name}.{what}" for what in ("tmp", "old"))
     for left in (making, leaving):
         shutil.rmtree(left, ignore_errors=True)
     making.mkdir()
@@ -78,7 +76,7 @@ def stage(file: Path, root: Root) -> AgentCode:
         if slot.exists():
             os.replace(slot, leaving)
         os.replace(making, slot)
-        atomic.sync_folder(root.agent)
+        atomic.sync_folder(root.agent_code)
     finally:
         for left in (making, leaving):
             shutil.rmtree(left, ignore_errors=True)
@@ -112,19 +110,19 @@ def environment(slot: Path) -> dict[str, str]:
 def activate(root: Root) -> str:
     """The idle slot is started from now on; its name. The running agent notices, and starts itself anew."""
     slot = idle(root)
-    atomic.replace_link(root.agent / "active", slot.name)
+    atomic.replace_link(root.agent_code / "active", slot.name)
     return slot.name
 
 
 def mark_proven(root: Root) -> None:
     """The active slot has proved itself."""
-    atomic.write_bytes(root.agent / "proven", f"{root.active_agent_slot()}\n".encode())
+    atomic.replace_link(root.agent_code / "proven", root.active_agent_slot())
 
 
 def roll_back(root: Root) -> None:
     """The proven slot is active again."""
     if slot := proven(root):
-        atomic.replace_link(root.agent / "active", slot)
+        atomic.replace_link(root.agent_code / "active", slot)
 
 
 def passed_over(root: Root) -> str:
@@ -134,7 +132,7 @@ def passed_over(root: Root) -> str:
     """
     active = root.active_agent_slot()
     try:
-        status = (root.agent / active).stat()
+        status = (root.agent_code / active).stat()
         with root.starts.open("rb") as stream:
             told = msgspec.json.decode(stream.read(1 << 16), type=_Starts)
     except (OSError, ValueError):

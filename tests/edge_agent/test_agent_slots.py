@@ -44,7 +44,7 @@ def test_the_same_wheels_give_the_same_bytes_and_any_unzip_opens_them(tmp_path: 
 
 def test_what_is_staged_runs_from_its_compiled_files(root: Root, file: Path) -> None:
     of = agent_slots.stage(file, root)
-    slot = root.agent / "a"
+    slot = root.agent_code / "a"
     assert root.active_agent_slot() == ""
     assert of.version == "0.1.0"
     agent_slots.check(slot)
@@ -62,7 +62,7 @@ def test_the_proven_slot_is_never_overwritten(root: Root, tmp_path: Path) -> Non
     agent_slots.stage(newer, root)
     assert (agent_slots.activate(root), agent_slots.proven(root)) == ("b", "a")
     agent_slots.stage(newer, root)
-    assert sorted(path.name for path in root.agent.iterdir()) == ["a", "active", "b", "launcher.py", "proven"]
+    assert sorted(path.name for path in root.agent_code.iterdir()) == ["a", "active", "b", "launcher.py", "proven"]
     agent_slots.roll_back(root)
     assert root.active_agent_slot() == "a"
     agent_slots.activate(root)
@@ -75,7 +75,7 @@ def test_code_that_cannot_be_loaded_here_is_refused(root: Root, tmp_path: Path) 
         code_file(tmp_path / "bad", changes={"edge_agent/channel.py": "import nothing_of_the_kind"}), root
     )
     with pytest.raises(RefusedError, match="nothing_of_the_kind"):
-        agent_slots.check(root.agent / "a")
+        agent_slots.check(root.agent_code / "a")
 
 
 def test_code_for_another_python_or_machine_is_refused(root: Root, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_code_for_another_python_or_machine_is_refused(root: Root, tmp_path: Pat
     other = agent_code.build(wheels, "cp38" if TAG != "cp38" else "cp39", "armv7l", tmp_path)
     with pytest.raises(BundleError, match=r"(?s)Python cp3.*architecture"):
         agent_slots.stage(other, root)
-    assert list(root.agent.iterdir()) == []
+    assert list(root.agent_code.iterdir()) == []
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -100,7 +100,7 @@ def test_a_file_with_any_byte_changed_is_refused(tmp_path: Path, data: st.DataOb
     bad.write_bytes(content if data.draw(st.booleans()) else good.read_bytes()[:at])
     with pytest.raises(BundleError):
         agent_slots.stage(bad, root)
-    assert list(root.agent.iterdir()) == []
+    assert list(root.agent_code.iterdir()) == []
 
 
 def test_wheels_for_something_else_and_files_that_differ_are_all_told(tmp_path: Path) -> None:

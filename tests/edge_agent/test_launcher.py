@@ -75,9 +75,9 @@ def test_where_nothing_can_be_counted_the_proven_one_runs(root: Root) -> None:
     assert "slot a" in told(root)
 
 
-@pytest.mark.parametrize("target", ["c", "../slots/a", "", "/"])
+@pytest.mark.parametrize("target", ["c", "../slots/a", "", "/", "active"])
 def test_a_damaged_link_leads_to_the_proven_slot(root: Root, target: str) -> None:
-    link = root.agent / "active"
+    link = root.agent_code / "active"
     link.unlink()
     if target:
         link.symlink_to(target)
@@ -86,7 +86,7 @@ def test_a_damaged_link_leads_to_the_proven_slot(root: Root, target: str) -> Non
 
 def test_a_python_that_was_replaced_underneath_is_named(root: Root) -> None:
     def say_python(slot: str, tag: str) -> None:
-        path = root.agent / slot / "agent.json"
+        path = root.agent_code / slot / "agent.json"
         path.write_text(json.dumps({**json.loads(path.read_bytes()), "python": tag}))
 
     say_python("b", "cp399")

@@ -59,10 +59,10 @@ def first_code(root: Root, file: Path) -> None:
     agent_slots.stage(file, root)
     agent_slots.activate(root)
     agent_slots.mark_proven(root)
-    shutil.copy(launcher.__file__, root.agent / "launcher.py")
+    shutil.copy(launcher.__file__, root.agent_code / "launcher.py")
 
 
 def launch(root: Root, **options: int) -> subprocess.Popen[str]:
     """The launcher, as the device's service starts it."""
-    command = [sys.executable, "-I", "-S", str(root.agent / "launcher.py"), str(root.folder)]
+    command = [sys.executable, "-I", "-S", str(root.agent_code / "launcher.py"), str(root.folder)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
