@@ -150,8 +150,8 @@ class Handover:
         elif isinstance(message, Refused):
             self._refuse(message.text)
         elif isinstance(message, Finished):
-            hosted.dismiss()
             self._left(message.left_ms, message.rest)
+            hosted.dismiss()
         elif isinstance(message, Replied):
             hosted.requests.done(message)
         else:

@@ -40,11 +40,11 @@ from edge_agent.channel import (
     ToWorker,
 )
 from edge_agent.doing import Doing
+from edge_agent.flow import opening
 from edge_agent.flow.feed import Feed
 from edge_agent.flow.gaps import Gaps
 from edge_agent.flow.inbox import Inbox
 from edge_agent.flow.mqtt_topic import MqttTopicSource
-from edge_agent.flow.opening import open_source
 from edge_agent.flow.outgoing import Outgoing
 from edge_agent.flow.source import Ended, Item
 from edge_agent.models import Models
@@ -70,6 +70,7 @@ def main() -> None:
             models = prove(start, outgoing)
             if start.beside:
                 models.warm_up()
+                opening.load(start.sources)
         except GodwitError as error:
             outgoing.send(Refused(str(error)))
             outgoing.flush()
@@ -123,7 +124,7 @@ class Worker:
         def failed(text: str) -> None:
             self._outgoing.send(SourceFailed(settings.name, text))
 
-        opened = partial(open_source, settings, reached, taken, self._start.stdin, at.rest.get(settings.name))
+        opened = partial(opening.open_source, settings, reached, taken, self._start.stdin, at.rest.get(settings.name))
         return Feed(settings, opened, failed)
 
     def _finish(self) -> None:
