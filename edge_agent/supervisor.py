@@ -15,6 +15,7 @@ from edge_agent import config, launched, reports, systemd
 from edge_agent.commanded import Commanded
 from edge_agent.config import Config
 from edge_agent.deployment import read_slot
+from edge_agent.employing import Employer
 from edge_agent.handover import Handover
 from edge_agent.health import Healthy
 from edge_agent.heat import Heat
@@ -71,8 +72,9 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
     address = settings.broker.address(root.folder)
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
     outbox = Outbox(device, spool, link, Publisher(settings.publish), settings.spool)
-    host = Host(root, settings, deployment, outbox, spawned)
-    handover = Handover(root, settings, host, outbox)
+    employer = Employer(root, settings, spawned)
+    host = Host(deployment, employer, outbox)
+    handover = Handover(root, host, employer, outbox)
     reporter, of_http = (Reporter(root, settings, link, host, spool) for _ in range(2))
     return Supervisor(
         Parts(
