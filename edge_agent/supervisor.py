@@ -201,8 +201,9 @@ class Supervisor:
         """See what was changed from outside."""
         self._reload()
         self._parts.handover.look()
-        if launched.is_replaced(self._parts.root):
+        if launched.is_replaced(self._parts.root) and not self._replaced:
             self._replaced = True
+            self._parts.outbox.event("code_replaced", "info", "another slot holds the agent's code: it starts anew")
             self._stopping.set()
 
     def _reload(self) -> None:
