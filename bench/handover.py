@@ -1,7 +1,8 @@
-"""How long nothing is predicted when another deployment takes over: a steady replay over a real agent.
+"""How long nothing is predicted, and how long a request waits, when another deployment takes over in a real agent.
 
-The times are those at which the worker had each answer (`uptime_ms`, whole milliseconds), so neither broker nor
-subscriber is in them. Each way is measured in turn, in one run, on one machine.
+A steady replay is its source. The times of predictions are those at which the worker had each answer (`uptime_ms`,
+whole milliseconds), so neither broker nor subscriber is in them; those of requests are HTTP's, as the client has
+them. Each way is measured in turn, in one run, on one machine.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from bench.flight import AGENT, edge_agent, replay
 from bench.say import say
+from bench.waits import Asker, now_ms
 from firmware_profiles import atomic, bundle, wire
 from firmware_profiles.bundle import Bundle
 from tools import processes
-from tools.broker import Broker
+from tools.broker import Broker, free_port
 
 RATE = 200
 SWITCHES = 10
@@ -36,16 +38,21 @@ _WAYS = {
     "the whole agent stopped and started": -1,
 }
 _QUIET_S = 2.0
-_ITEMS = RATE * 600  # more than any run takes
+_ITEMS = RATE * 240  # more than any run takes
 _TIMEOUT_S = 120.0
 
 
 class Gaps(NamedTuple):
-    """Longest times between two predictions, in milliseconds: around each switch, and in as long a time without one."""
+    """Of one way, for each switch, in milliseconds: the longest time around it, and in two seconds without one.
+
+    Attributes:
+        between: two predictions.
+        waiting: of a request for its answer.
+    """
 
     way: str
-    switching_ms: list[float]
-    steady_ms: list[float]
+    between: list[tuple[float, float]]
+    waiting: list[tuple[float, float]]
 
 
 class _Heard:
@@ -95,13 +102,17 @@ def _measure(way: str, path: Path, data: Path, folder: Path) -> Gaps:
     root = folder / "device"
     with Broker(folder / "broker") as broker:
         edge_agent("install", path, "--root", root, "--broker", broker.url)
+        port = free_port()
         with (root / "etc" / "agent.toml").open("a", encoding="utf-8") as configuration:
-            configuration.write(replay(data, RATE))
+            configuration.write(replay(data, RATE).replace('listen = ""', f'listen = "127.0.0.1:{port}"'))
         versions = _versions(path, folder, root, max(memory_mb, 0))
-        heard = _Heard(broker.port)
+        with Bundle(path) as opened:
+            model = opened.manifest.models[0].name
+        heard, asker = _Heard(broker.port), Asker(port, model, np.load(data)["x"][0])
         try:
-            return _switch(way, root, versions, heard, restarting=memory_mb < 0)
+            return _switch(way, root, versions, heard, asker, restarting=memory_mb < 0)
         finally:
+            asker.stop()
             heard.stop()
 
 
@@ -121,13 +132,13 @@ def _versions(path: Path, folder: Path, root: Path, memory_mb: int) -> dict[str,
     return found
 
 
-def _switch(way: str, root: Path, versions: dict[str, str], heard: _Heard, *, restarting: bool) -> Gaps:
+def _switch(way: str, root: Path, versions: dict[str, str], heard: _Heard, asker: Asker, *, restarting: bool) -> Gaps:
     turned_ms = []
     agent = _start(root)
     try:
         heard.wait_for("1.0", int(RATE * _QUIET_S))
         for version in itertools.islice(itertools.cycle(["2.0", "1.0"]), SWITCHES):
-            turned_ms.append(time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1e6)
+            turned_ms.append(now_ms())
             atomic.replace_link(root / "slots" / "active", versions[version])
             if restarting:
                 processes.stop(agent)
@@ -137,9 +148,12 @@ def _switch(way: str, root: Path, versions: dict[str, str], heard: _Heard, *, re
         processes.stop(agent)
     times_ms = [each[0] for each in heard.all]
     first_ms = [at_ms for (_, before), (at_ms, version) in itertools.pairwise(heard.all) if version != before]
-    steady = [_longest(times_ms, turned - _QUIET_S * 1e3, turned) for turned in turned_ms]
-    around = [_longest(times_ms, turned - 50, first_ms[index] + 500) for index, turned in enumerate(turned_ms)]
-    return Gaps(way, around, steady)
+    between, waiting = [], []
+    for turned, first in zip(turned_ms, first_ms, strict=True):
+        around, before = (turned - 50, first + 500), (turned - _QUIET_S * 1e3, turned - 50)
+        between.append((_longest(times_ms, *around), _longest(times_ms, *before)))
+        waiting.append((asker.longest_ms(*around), asker.longest_ms(*before)))
+    return Gaps(way, between, waiting)
 
 
 def _start(root: Path) -> subprocess.Popen[bytes]:
@@ -156,12 +170,15 @@ def report(found: Sequence[Gaps]) -> list[str]:
     lines = [
         "## Longest gap between two predictions at the switch",
         "",
-        f"A replay of {RATE} inputs a second ({1e3 / RATE:g} ms apart), {SWITCHES} switches in each way; milliseconds.",
+        f"A replay of {RATE} inputs a second ({1e3 / RATE:g} ms apart) and requests over HTTP, one after the other;",
+        f"{SWITCHES} switches in each way. Milliseconds: median (largest) of the longest around each switch, and in",
+        "two seconds before it.",
         "",
-        "| way | median | largest | longest gap in 2 s without a switch: median |",
-        "|---|---|---|---|",
+        "| way | between two predictions | before | a request waits | before |",
+        "|---|---|---|---|---|",
     ]
     for gaps in found:
-        figures = (statistics.median(gaps.switching_ms), max(gaps.switching_ms), statistics.median(gaps.steady_ms))
-        lines.append(f"| {gaps.way} | {' | '.join(f'{each:.0f}' for each in figures)} |")
+        columns = [[each[side] for each in kind] for kind in (gaps.between, gaps.waiting) for side in (0, 1)]
+        told = (f"{statistics.median(column):.0f} ({max(column):.0f})" for column in columns)
+        lines.append(f"| {gaps.way} | {' | '.join(told)} |")
     return [*lines, ""]
