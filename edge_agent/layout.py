@@ -7,7 +7,8 @@ ROOT/slots/a, b         unpacked deployments
 ROOT/slots/active       symbolic link to one of them; replaced by one atomic rename
 ROOT/var/spool.db       what waits to be acknowledged
 ROOT/var/cache/         what runtimes keep to load faster
-ROOT/run/               status.json and the lock of the running agent
+ROOT/run/               status.json, health.json and the lock of the running agent, its request for an update
+ROOT/agent/a, b, active the agent's own code, where a launcher starts it
 ```
 """
 
@@ -72,6 +73,26 @@ class Root(NamedTuple):
         """What the running agent says about itself."""
         return self.folder / "run" / "status.json"
 
+    @property
+    def health(self) -> Path:
+        """What the running agent says about the deployment that `slots/active` names, for the updater."""
+        return self.folder / "run" / "health.json"
+
+    @property
+    def request(self) -> Path:
+        """Left by the agent: the updater is to look for an update now."""
+        return self.folder / "run" / "request"
+
+    @property
+    def agent_code(self) -> Path:
+        """The agent's own code, in slots."""
+        return self.folder / "agent"
+
+    @property
+    def starts(self) -> Path:
+        """What the launcher counts."""
+        return self.folder / "var" / "starts.json"
+
     def make(self) -> None:
         """Create the folders that are missing."""
         for name in ("etc", "slots", "var", "run"):
@@ -80,6 +101,11 @@ class Root(NamedTuple):
     def active_slot(self) -> str:
         """Name of the active slot; empty before the first installation."""
         return str(self.active.readlink()) if self.active.is_symlink() else ""
+
+    def active_agent_slot(self) -> str:
+        """Name of the slot that holds the agent's own code; empty where no launcher starts it."""
+        link = self.agent_code / "active"
+        return str(link.readlink()) if link.is_symlink() else ""
 
     def idle_slot(self) -> Path:
         """The slot that is not active."""
