@@ -66,7 +66,7 @@ def _look(root: Root, settings: Config, updater: Updater, now: bool) -> Updated:
         updater.run("found", found.plan)
         return _ended(updater.finished) if updater.finished else _on_probation(updater)
     offer = found.offer
-    return Updated(found.told, offer.deployment, offer.version) if offer else Updated("nothing")
+    return Updated(found.told, offer.deployment, offer.version) if offer and found.told else Updated("nothing")
 
 
 def _ended(entry: Entry) -> Updated:

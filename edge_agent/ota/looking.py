@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from edge_agent import clock
 from edge_agent.deployment import read_slot
@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
     offer: Offer | None
     plan: Plan | None
-    told: str = ""
+    told: Literal["", "nothing", "up_to_date", "rejected_before"] = ""
 
 
 def is_due(at: Journal, settings: Update, device: str) -> bool:

@@ -16,6 +16,7 @@ from firmware_profiles.health import Health
 
 LOOK_S = 1.0
 SILENT_S = 120.0
+_ABSENT_S = 20.0
 _MAX_BYTES = 1 << 16
 
 
@@ -59,5 +60,8 @@ def watch(root: Root, probation: Probation) -> Verdict | None:
         if seen.written_ns != last.written_ns:
             ran, heard_s = True, time.monotonic()
         last = seen
-        if time.monotonic() - heard_s > SILENT_S:
-            return Verdict("unhealthy", f"the agent is silent for {SILENT_S:g} s") if ran else None
+        silent_s = time.monotonic() - heard_s
+        if ran and silent_s > SILENT_S:
+            return Verdict("unhealthy", f"the agent is silent for {SILENT_S:g} s")
+        if not ran and silent_s > _ABSENT_S:
+            return None
