@@ -72,12 +72,14 @@ class Reference:
         if digest == self.known.learned:
             return
         moment = self._moment()
-        floor = self._floor(moment)
-        evidence = [signed_at] * (signed_at is not None) + [moment.time] * moment.clock_trusted
-        bounds = [expires - timedelta(seconds=1)] + [floor + STEP] * (floor is not None)
-        if evidence:
-            moved = min(max(evidence), *bounds)
-            self._set(max(floor, moved) if floor else moved, digest)
+        known = (signed_at, moment.time if moment.clock_trusted else None)
+        evidence = [time for time in known if time is not None]
+        if not evidence:
+            return
+        moved = min(max(evidence), expires - timedelta(seconds=1))
+        if (floor := self._floor(moment)) is not None:
+            moved = max(floor, min(moved, floor + STEP))
+        self._set(moved, digest)
 
     def reset(self, time: datetime) -> None:
         """Take `time` for now: a verified root says so."""
