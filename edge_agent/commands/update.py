@@ -56,7 +56,7 @@ def _look(root: Root, settings: Config, updater: Updater, now: bool) -> Updated:
     if not now and not looking.is_due(updater.journal, settings.update, settings.device):
         return Updated("not_due")
     try:
-        found = looking.look(root, settings.update, updater.carrier)
+        found = looking.look(root, settings, updater.carrier)
     except GodwitError as error:
         history.add(root, history.about_nothing("update_unavailable", str(error)))
         updater.looked()

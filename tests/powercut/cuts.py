@@ -77,7 +77,7 @@ class Bench:
         session = self._session(way, real=False)
         model, logs = disk.Disk(self._device, DEVICE), self._folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        _, traced = trace.traced(session, logs / "log")
+        _, traced = trace.traced(session.run, logs / "log")
         shutil.rmtree(logs)
         calls = [call.moved(self._device, DEVICE) for call in traced]
         changes = [number for number, call in enumerate(calls) if model.apply(call) and call.can_change]
@@ -95,7 +95,7 @@ class Bench:
         session = self._session(recorded.way, cut.real)
         if cut.loss:
             self._lose(cut, recorded)
-        elif not trace.cut(session, recorded.at(cut.change).point):
+        elif not trace.cut(session.run, recorded.at(cut.change).point):
             raise BrickedError(f"it was not cut at {recorded.at(cut.change).point}: the runs differ")
         if cut.again:
             self._cut_recovery(session, recorded, random.Random(cut.name))  # noqa: S311  # nothing secret
@@ -126,7 +126,7 @@ class Bench:
         shutil.rmtree(before, ignore_errors=True)
         shutil.copytree(self._device, before, symlinks=True)
         recovery = session._replace(way=session.way._replace(begin="found"))
-        while not trace.cut(recovery, f"{name}:{ordinal}"):
+        while not trace.cut(recovery.run, f"{name}:{ordinal}"):
             if ordinal == 1:
                 return  # the recovery has no such call
             ordinal //= 2

@@ -40,7 +40,7 @@ def judge(material: Material, device: Path, real: bool = False) -> None:
     _predicts(material, device, {"1", "2", "0"}, real)
     goal = Session(material, device, Way("found", {}), "3", real)
     for _ in range(_MOST_RUNS):
-        code = trace.run(goal)
+        code = trace.run(goal.run)
         if _version(material, device) == "3":
             break
     else:
