@@ -95,6 +95,7 @@ def init(
 @repo.command()
 @click.argument("bundles", nargs=-1, required=True, type=options.FILE, metavar="BUNDLE...")
 @click.option("--to", "group", default=DEFAULT_GROUP, metavar="GROUP", help="Devices of this group (default: default).")
+@click.option("--device", "profiles", multiple=True, metavar="PROFILE", help="Whom an agent's code is for.")
 @options.at_repo
 @options.with_secrets
 @options.dry_run
@@ -102,6 +103,7 @@ def init(
 def add(
     bundles: tuple[Path, ...],
     group: str,
+    profiles: tuple[str, ...],
     folder: Path,
     keys: tuple[Path, ...],
     passphrase_file: tuple[Path, ...],
@@ -113,13 +115,14 @@ def add(
     \b
     godwit repo add dist/*.godwit
     godwit repo add digits-1.1.0-raspberry-pi-5.godwit --to canary
+    godwit repo add godwit-agent-0.2.0-cp311-aarch64.godwit-agent --device raspberry-pi-5
     """
     from fleet.repository import adding, places
 
     options.check_group(group)
     with places.locked(places.existing(folder)):
         current, keyring = options.open_repo(folder, keys, passphrase_file)
-        planned = adding.plan(current, bundles, group)
+        planned = adding.plan(current, bundles, group, profiles)
         written = [] if dry_run else adding.add(current, keyring, planned)
     if as_json:
         click.echo(msgspec.json.encode({"targets": planned, "written": written}))
