@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -143,8 +143,17 @@ def device(of: Planned | Custom) -> tuple[str, ...]:
     return (of.kind, of.profile, of.group, of.python)
 
 
-def add(current: State, keys: Keyring, planned: Sequence[Planned]) -> list[str]:
+def _say_nothing(_said: str) -> None:
+    """For those who do not watch."""
+
+
+def add(
+    current: State, keys: Keyring, planned: Sequence[Planned], tell: Callable[[str], None] = _say_nothing
+) -> list[str]:
     """Publish what was planned; a failure before the end changes nothing that a device sees.
+
+    Args:
+        tell: what is done, where it takes long.
 
     Returns:
         Names of the metadata files that were written.
@@ -162,7 +171,7 @@ def add(current: State, keys: Keyring, planned: Sequence[Planned]) -> list[str]:
     for each in changed:
         same_device = [(target, custom) for target, custom in ours(current.targets) if device(custom) == device(each)]
         shared = {name: getattr(each, name) for name in Custom.__struct_fields__ if hasattr(each, name)}
-        made = placing.place(current.places, Path(each.bundle), each.target, each.sha256, same_device)
+        made = placing.place(current.places, Path(each.bundle), each.target, each.sha256, same_device, tell)
         custom = msgspec.convert(shared | {"transports": msgspec.to_builtins(made)}, Custom)
         if each.replaces:
             del targets[each.replaces]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tuf.api.metadata import TargetFile
@@ -18,13 +18,19 @@ from fleet.repository.places import Places
 
 
 def place(
-    places: Places, bundle: Path, name: str, sha256: str, before: Sequence[tuple[TargetFile, Custom]]
+    places: Places,
+    bundle: Path,
+    name: str,
+    sha256: str,
+    before: Sequence[tuple[TargetFile, Custom]],
+    tell: Callable[[str], None],
 ) -> list[Transport]:
     """Copy `bundle` to the place of the target `name`, with the transports that pay.
 
     Args:
         sha256: of the bundle that was verified.
         before: what the same devices have had until now.
+        tell: what is done, where it takes long.
 
     Raises:
         InputError: the bundle is another one by now.
@@ -35,7 +41,7 @@ def place(
         shutil.copyfile(bundle, copy)
         if transports.sha256_of(copy) != sha256:
             raise InputError(Problem(str(bundle), "the bundle that was verified", "another one", "try again"))
-        made = list(transports.make(copy, name, predecessors, Path(folder)))
+        made = list(transports.make(copy, name, predecessors, Path(folder), tell))
         for transport, file in made:
             _put(file, places.public / transport.path)
         _put(copy, places.public / target_path(name, sha256))
