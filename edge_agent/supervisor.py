@@ -15,6 +15,7 @@ from edge_agent import config, launched, reports, systemd
 from edge_agent.commanded import Commanded
 from edge_agent.config import Config
 from edge_agent.deployment import read_slot
+from edge_agent.employing import Employer
 from edge_agent.handover import Handover
 from edge_agent.health import Healthy
 from edge_agent.heat import Heat
@@ -32,6 +33,7 @@ from edge_agent.reports import Reporter
 from edge_agent.requested import Requested
 from edge_agent.serving import Serving
 from edge_agent.spawning import Spawned
+from edge_agent.updates_told import UpdatesTold
 from firmware_profiles import VERSION, wire
 
 _STATUS_S = 1.0
@@ -71,8 +73,9 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
     address = settings.broker.address(root.folder)
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
     outbox = Outbox(device, spool, link, Publisher(settings.publish), settings.spool)
-    host = Host(root, settings, deployment, outbox, spawned)
-    handover = Handover(root, settings, host, outbox)
+    employer = Employer(root, settings, spawned)
+    host = Host(deployment, employer, outbox)
+    handover = Handover(root, host, employer, outbox)
     reporter, of_http = (Reporter(root, settings, link, host, spool) for _ in range(2))
     return Supervisor(
         Parts(
@@ -100,6 +103,7 @@ class Supervisor:
         self._parts = parts
         self._config = parts.config
         self._watched = Watched(parts.root.config, parts.config, self._configuration_refused)
+        self._updates_told = UpdatesTold(parts.root, parts.outbox.event)
         self._stopping = asyncio.Event()
         self._told_of = parts.host.deployment
         self._replaced = False
@@ -193,14 +197,16 @@ class Supervisor:
             self._parts.host.check_memory()
             self._look()
             self._parts.health.write()
+            self._updates_told.look()
             await asyncio.sleep(_STATUS_S)
 
     def _look(self) -> None:
         """See what was changed from outside."""
         self._reload()
         self._parts.handover.look()
-        if launched.is_replaced(self._parts.root):
+        if launched.is_replaced(self._parts.root) and not self._replaced:
             self._replaced = True
+            self._parts.outbox.event("code_replaced", "info", "another slot holds the agent's code: it starts anew")
             self._stopping.set()
 
     def _reload(self) -> None:

@@ -341,6 +341,7 @@ EVENTS = {
     "worker_died": "the worker ended and will be started again",
     "deployment_switched": "another deployment answers from now on, since `slots/active` names it",
     "deployment_refused": "the deployment that `slots/active` names is not run; the one before it goes on",
+    "code_replaced": "the agent's own code is another one, and starts",
     "memory_short": "memory does not hold two workers: the old one stops before the new one is proved",
     "input_rejected": "an input could not be read, has the wrong shape or no finite answer; of many, a few a minute",
     "engine_build": "a runtime builds its engine for this very device, which can take minutes, or has built it",

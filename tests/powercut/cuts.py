@@ -17,6 +17,8 @@ from tests.powercut.sessions import Session, prepare
 from tests.powercut.trace import Call
 
 DEVICE = Path("/device")
+_EVERY_REAL = 150
+"""One cut in so many is made with a real model and a real agent, too."""
 
 
 class Cut(NamedTuple):
@@ -102,6 +104,19 @@ class Bench:
         shutil.copytree(self._device, self.left, symlinks=True)
         judge(self._material, self._device, cut.real)
 
+    def refuse(self, change: int, recorded: Recorded, error: str) -> None:
+        """Let the disk refuse one change and all of its kind that follow, and judge what that leaves.
+
+        Raises:
+            BrickedError: what must never be.
+        """
+        session = self._session(recorded.way, real=False)
+        point = recorded.at(change).point
+        code = trace.refused(session.run, point, error)
+        if code not in (0, 4, 5, 6):
+            raise BrickedError(f"{error} at {point} ended with exit code {code}")
+        judge(self._material, self._device)
+
     def _session(self, way: Way, real: bool) -> Session:
         """A fresh device, and what is going to happen to it."""
         for folder in (self._device, self.left):
@@ -144,4 +159,7 @@ def plan(recorded: Sequence[Recorded]) -> Iterator[Cut]:
             found += [Cut(way, number, loss) for loss in (losses[0], losses[1 + number % (len(losses) - 1)])]
             found.append(Cut(way, number, ("", *losses)[number % (1 + len(losses))], again=True))
     random.Random(1).shuffle(found)  # noqa: S311  # nothing secret
-    yield from found
+    for number, cut in enumerate(found, 1):
+        yield cut
+        if number % _EVERY_REAL == 0:
+            yield cut._replace(again=False, real=True)

@@ -89,7 +89,7 @@ def _runs(device: Path) -> None:
     data = device / "var" / "inputs.npz"
     np.savez(data, x=images(3))
     config = device / "etc" / "agent.toml"
-    if "[[source]]" not in config.read_text(encoding="utf-8"):
+    if 'name = "replay"' not in config.read_text(encoding="utf-8"):
         with config.open("a", encoding="utf-8") as stream:
             stream.write(f'\n[[source]]\nname = "replay"\nkind = "replay"\npath = "{data}"\n')
     (device / "var" / "spool.db").unlink(missing_ok=True)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -116,17 +113,3 @@ def test_a_bundle_by_hand_is_taken_at_once_even_where_a_slot_is_damaged(device: 
     done = device.says("install", null_bundle(tmp_path / "hand.godwit"), "--json")
     assert not json.loads(done.stdout)["on_probation"]
     assert device.says("rollback").returncode == 4
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="a read-only mount needs root, or a user namespace")
-def test_a_read_only_root_is_an_error_and_no_more(device: Updated) -> None:
-    device.repository.add(version(device.folder, "2"))
-    install = f"exec python -m edge_agent install {device.repository.folder} --root {device.root}"
-    script = f"mount --bind {device.root} {device.root} && mount -o remount,ro,bind {device.root} && {install}"
-    path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, env=path, check=False
-    )
-    assert done.returncode == 4, done.stderr
-    assert "read-only file system" in done.stderr
-    assert device.active() == "1"
