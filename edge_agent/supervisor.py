@@ -33,6 +33,7 @@ from edge_agent.reports import Reporter
 from edge_agent.requested import Requested
 from edge_agent.serving import Serving
 from edge_agent.spawning import Spawned
+from edge_agent.updates_told import UpdatesTold
 from firmware_profiles import VERSION, wire
 
 _STATUS_S = 1.0
@@ -102,6 +103,7 @@ class Supervisor:
         self._parts = parts
         self._config = parts.config
         self._watched = Watched(parts.root.config, parts.config, self._configuration_refused)
+        self._updates_told = UpdatesTold(parts.root, parts.outbox.event)
         self._stopping = asyncio.Event()
         self._told_of = parts.host.deployment
         self._replaced = False
@@ -195,6 +197,7 @@ class Supervisor:
             self._parts.host.check_memory()
             self._look()
             self._parts.health.write()
+            self._updates_told.look()
             await asyncio.sleep(_STATUS_S)
 
     def _look(self) -> None:

@@ -358,6 +358,11 @@ EVENTS = {
     "spool_dropped": "messages were dropped: there was no room for them, or they were too old; once a minute at most",
     "disk_full": "the disk is full; the spool goes on in its reserve",
     "disk_room": "the disk has room again",
+    "update_committed": "an update has proved itself, and stays",
+    "update_rejected": "an update did badly here; the version before runs, and this one is not tried again",
+    "update_failed": "an update could not be brought or staged; it may be tried again",
+    "update_unavailable": "the repository could not be asked, or nothing that it says is to be trusted",
+    "update_lost": "the updater's journal was damaged and set aside",
 }
 
 
