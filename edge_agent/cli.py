@@ -55,6 +55,12 @@ def _add_of_devices(commands: _Commands) -> None:
 
     run_ = _add(commands, "run", "run the active deployment until told to stop", _RUN_EXAMPLE)
     _add_root(run_)
+    run_.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="where HTTP listens, instead of [http] listen; beyond this machine a token is made and logged,"
+        " unless the variable GODWIT_HTTP_TOKEN or [http] token_file gives one",
+    )
 
     status = _add(commands, "status", "what a running agent does")
     _add_root(status)

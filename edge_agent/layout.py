@@ -6,6 +6,7 @@ ROOT/etc/identity/      the device's own key and certificate
 ROOT/slots/a, b         unpacked deployments
 ROOT/slots/active       symbolic link to one of them; replaced by one atomic rename
 ROOT/var/spool.db       what waits to be acknowledged
+ROOT/var/http-token     the agent's own, where HTTP listens beyond this machine and nobody chose one
 ROOT/var/cache/         what runtimes keep to load faster
 ROOT/run/               status.json and the lock of the running agent
 ```
@@ -56,6 +57,11 @@ class Root(NamedTuple):
     def cache(self) -> Path:
         """What runtimes keep to load faster; it may be deleted at any time."""
         return self.folder / "var" / "cache"
+
+    @property
+    def http_token(self) -> Path:
+        """The token that the agent made itself."""
+        return self.folder / "var" / "http-token"
 
     @property
     def announced(self) -> Path:

@@ -11,8 +11,10 @@ import os
 import signal
 from typing import Any, NamedTuple
 
+import msgspec
+
 from edge_agent import config, reports, systemd
-from edge_agent.config import Config
+from edge_agent.config import Config, Http
 from edge_agent.deployment import Deployment, read_slot
 from edge_agent.heat import Heat
 from edge_agent.hosting import Host
@@ -29,6 +31,7 @@ from edge_agent.reports import Reporter
 from edge_agent.requested import Requested
 from edge_agent.serving import Serving
 from edge_agent.spawning import Spawned
+from edge_agent.web import address
 from firmware_profiles import VERSION
 
 _STATUS_S = 1.0
@@ -52,8 +55,11 @@ class Parts(NamedTuple):
     announced: Remembered
 
 
-def wire_up(root: Root, spawned: Spawned) -> Supervisor:
+def wire_up(root: Root, spawned: Spawned, listen: str | None = None) -> Supervisor:
     """Build the supervisor of a device root, with its first worker.
+
+    Args:
+        listen: where HTTP listens, instead of where the configuration says.
 
     Raises:
         InputError: the configuration is wrong, or nothing is installed.
@@ -62,6 +68,7 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
     settings = config.load(root.config)
     deployment = read_slot(root.active)
     spool = open_spool(root.spool, settings.spool)
+    http = settings.http if listen is None else _listening(settings.http, listen)
     device, manifest = settings.device, deployment.manifest
     address = settings.broker.address(root.folder)
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
@@ -79,10 +86,16 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
             Requested(settings, manifest, host, link),
             reporter,
             Heat(settings.thermal, Monitor(manifest.sensors, Places(root.folder)), host, outbox),
-            Serving(settings.http, root, host, outbox, of_http, deployment),
+            Serving(http, root, host, outbox, of_http, deployment),
             Remembered(root.announced),
         )
     )
+
+
+def _listening(http: Http, listen: str) -> Http:
+    if listen:
+        address.parse(listen, "--listen")
+    return msgspec.structs.replace(http, listen=listen)
 
 
 class Supervisor:
