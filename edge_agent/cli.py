@@ -62,6 +62,39 @@ def _add_of_devices(commands: _Commands) -> None:
         " unless the variable GODWIT_HTTP_TOKEN or [http] token_file gives one",
     )
 
+    service = _add(
+        commands,
+        "service",
+        "make the agent a hardened systemd service of this device, started at every boot (as root)",
+        "example: sudo edge-agent service --root /var/lib/godwit --grant serial",
+    )
+    _add_root(service)
+    service.add_argument(
+        "--grant",
+        action="append",
+        default=[],
+        choices=("serial", "camera", "gpu"),
+        help="a kind of device that it may open, as the profile names its nodes; may be given again",
+    )
+    service.add_argument("--profile", metavar="NAME|PATH", help="default: the first one of the active deployment")
+    service.add_argument("--program", type=Path, metavar="PATH", help="what the units start (default: this program)")
+    service.add_argument("--dry-run", action="store_true", help="name the files that would change, write nothing")
+    _add_json(service)
+
+    stick = _add(commands, "stick", "install the kit in the folder godwit of a stick, and write the outcome onto it")
+    stick.add_argument("stick", type=Path, metavar="DIR", help="where the stick is mounted")
+    _add_root(stick)
+    _add_json(stick)
+
+    doctor = _add(
+        commands,
+        "doctor",
+        "check what a support engineer would ask about, and say what to do",
+        "example: edge-agent doctor --root /var/lib/godwit; exit code 1 if something fails",
+    )
+    _add_root(doctor)
+    _add_json(doctor)
+
     status = _add(commands, "status", "what a running agent does")
     _add_root(status)
     _add_json(status)
