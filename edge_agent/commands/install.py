@@ -10,15 +10,15 @@ import os
 import platform
 import re
 import shutil
-from pathlib import Path
 
 import msgspec
 
 from edge_agent import config
 from edge_agent.deployment import read_slot
+from edge_agent.fitting import check_fits
 from edge_agent.layout import Root
 from edge_agent.link_config import DEFAULT_BROKER_URL
-from firmware_profiles import atomic, broker_url, profile, wire
+from firmware_profiles import atomic, broker_url, wire
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import BundleError, InputError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
@@ -52,23 +52,6 @@ def main(arguments: argparse.Namespace) -> int:
         )
     print(msgspec.json.encode(done).decode() if arguments.json else _for_people(done, root))
     return 0
-
-
-def check_fits(of: Manifest, path: Path) -> None:
-    """Refuse a bundle that was made for another device than this one.
-
-    Raises:
-        BundleError: naming the profile it was made for, and what this machine is.
-    """
-    step = "convert with --target for this device"
-    made_for = f"a bundle for this machine ({profile.userland_arch()})"
-    if of.arch != profile.userland_arch():
-        raise BundleError(Problem(str(path), made_for, f"one for {of.profiles[0]} ({of.arch})", step))
-    if not of.device_tree_model:
-        return
-    board = profile.board() or "no device tree"
-    if not board.startswith(of.device_tree_model):
-        raise BundleError(Problem(str(path), f"a bundle for this board ({board})", f"one for {of.profiles[0]}", step))
 
 
 def _configuration(root: Root, device: str | None, broker: str | None) -> bytes | None:
