@@ -82,11 +82,12 @@ class Machine:
 
 
 class BrokerInside(Broker):
-    """A mosquitto of the host on the machine's loopback; a new one after each boot."""
+    """A mosquitto of the host on the machine's loopback, until the machine is halted."""
 
     def __init__(self, folder: Path, machine: Machine) -> None:
         self._machine = machine
         super().__init__(folder)
+        self.port = 1883  # nothing else is on that network
 
     def _find(self) -> list[str]:
         return [*self._machine.beside(), *super()._find()]

@@ -29,7 +29,7 @@ TOLERANCE = LITERT[0].tolerance
 def device(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Debian of that suite for arm64, with the agent."""
     tree = userland.make(request.param, "arm64")
-    userland.install_agent(tree, "arm64", "agent-litert")
+    userland.install(tree, "arm64", ".[agent-litert]")
     assert userland.inside(tree, "python3", "--version").stdout.startswith(f"Python {SUITES[request.param]}.")
     shutil.rmtree(tree / "srv", ignore_errors=True)
     (tree / "srv").mkdir()
@@ -79,7 +79,7 @@ def test_its_predictions_reach_the_host_s_broker(device: Path, broker: Broker) -
         stream.write('[http]\nlisten = ""\n[worker]\ndeadline_s = 60\n')
         stream.write('[[source]]\nname = "replay"\nkind = "replay"\npath = "/srv/d.npz"\n')
     with Subscriber(broker.port) as subscriber:
-        running = processes.start(userland.line(device, userland.PROGRAM, "run", *root))
+        running = processes.start(userland.command_line(device, userland.PROGRAM, "run", *root))
         try:
             wait_until(lambda: len(subscriber.of("prediction")) == INPUTS, "every prediction", EMULATED_S)
         finally:

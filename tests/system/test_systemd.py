@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.system.booted import BrokerInside, Machine
 pytestmark = pytest.mark.system
 
 ROOT, UNIT = "/var/lib/godwit", "edge-agent.service"
+HOWTO = userland.ROOT / "docs" / "howto" / "service.md"
 HURRIED = "[Unit]\nStartLimitBurst=4\n[Service]\nWatchdogSec=4\nRestartSec=200ms\nRestartSteps=0\n"
 CONFIGURATION = f"""
 [worker]
@@ -49,14 +51,14 @@ for path in ("/etc/passwd", "/var/lib/godwit/slots/x", "/var/lib/godwit/etc/agen
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A booted Debian 13 with the agent installed as docs/howto/service.md says, and nothing else."""
+    """A booted Debian 13 with the program edge-agent and a bundle."""
     userland.want(systemd_nspawn="systemd-container", nsenter="util-linux")
     base = userland.make("trixie", "amd64", "dbus", "systemd-sysv")
     folder = tmp_path_factory.mktemp("machine")
     tree = folder / "tree"
     subprocess.run(["cp", "-a", "--reflink=auto", base, tree], check=True)
-    userland.install_agent(tree, "amd64", "agent-litert")
-    write_bundle(tree / "root" / "tiny.godwit")
+    userland.install(tree, "amd64", ".[agent-litert,agent-identity]")
+    write_bundle(tree / "root" / "tiny.godwit", profiles=["raspberry-pi-5"])
     machine = Machine(tree, folder / "console.log")
     machine.boot()
     machine.run("mknod", "-m", "660", "/dev/ttyS0", "c", "4", "64", check=True)
@@ -66,6 +68,14 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     yield machine
     machine.halt()
     shutil.rmtree(tree)
+
+
+def from_the_howto(machine: Machine, heading: str) -> str:
+    """What the commands under a heading of docs/howto/service.md print, run as they stand."""
+    section = HOWTO.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert blocks
+    return machine.run("sh", "-ec", "cd /root; " + "".join(blocks), check=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +88,15 @@ def broker(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def service(machine: Machine, broker: BrokerInside) -> Machine:
     """The machine with the service installed."""
-    agent(machine, "install", "/root/tiny.godwit", "--root", ROOT, "--device-id", "d1", "--broker", broker.url)
-    (machine.tree / ROOT[1:] / "pictures").mkdir()
-    with (machine.tree / ROOT[1:] / "etc" / "agent.toml").open("a") as stream:
-        stream.write(CONFIGURATION)
     drop_in = machine.tree / "etc/systemd/system" / f"{UNIT}.d" / "hurried.conf"
     drop_in.parent.mkdir(parents=True)
     drop_in.write_text(HURRIED)
-    agent(machine, "service", "--root", ROOT, "--profile", "raspberry-pi-5", "--grant", "serial")
+    told = from_the_howto(machine, "Install")
+    assert "edge-agent is a service for raspberry-pi-5; granted: serial" in told
+    (machine.tree / ROOT[1:] / "pictures").mkdir()
+    with (machine.tree / ROOT[1:] / "etc" / "agent.toml").open("a") as stream:
+        stream.write(CONFIGURATION)
+    wait_until(lambda: "pictures" in status(machine).get("sources", {}), "the configuration to take effect", 90)
     return machine
 
 
@@ -127,9 +138,15 @@ def test_it_becomes_ready_and_predicts_to_the_broker(service: Machine, broker: B
 
 def test_installed_again_nothing_changes(service: Machine) -> None:
     before = service.shows(UNIT, "MainPID")
-    line = ("service", "--root", ROOT, "--profile", "raspberry-pi-5", "--grant", "serial", "--json")
+    line = ("service", "--root", ROOT, "--grant", "serial", "--json")
     assert json.loads(agent(service, *line))["written"] == []
     assert service.shows(UNIT, "MainPID") == before
+
+
+def test_what_the_howto_looks_at_is_there(service: Machine) -> None:
+    told = from_the_howto(service, "See what it does")
+    for shown in ("active (running)", "running: tiny 1.0", "Overall exposure level for edge-agent.service: 1."):
+        assert shown in told
 
 
 def test_the_doctor_finds_it_well(service: Machine) -> None:
@@ -243,7 +260,7 @@ def test_a_stick_that_appears_is_read_and_gets_the_outcome(service: Machine) -> 
     told = json.loads(outcome.read_text())
     assert (told["device"], told["installed"], bool(told["problems"])) == ("d1", None, True)
     assert told["exit_code"] == int(service.shows("edge-agent-stick.service", "ExecMainStatus"))
-    service.run("systemctl", "stop", "media-godwit.mount", check=True)
+    from_the_howto(service, "A stick")
     service.waits("edge-agent-stick.service", "ActiveState", lambda state: state in ("inactive", "failed"))
 
 
@@ -254,3 +271,9 @@ def test_after_another_boot_it_runs_by_itself(service: Machine) -> None:
     service.waits(UNIT, "ActiveState", lambda state: state == "active")
     runs(service)
     assert status(service)["deployment"] == before
+
+
+def test_it_goes_as_it_came(service: Machine) -> None:
+    from_the_howto(service, "Remove")
+    assert service.shows(UNIT, "LoadState") == "not-found"
+    assert service.run("systemctl", "list-unit-files", "edge-agent*", "media-godwit*", "--no-legend").stdout == ""
