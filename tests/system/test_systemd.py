@@ -255,10 +255,10 @@ def test_a_stick_that_appears_is_read_and_gets_the_outcome(service: Machine) -> 
     mount.write_text("[Mount]\nWhat=/srv/stick\nType=none\nOptions=\nOptions=bind\n")
     service.run("systemctl", "daemon-reload", check=True)
     service.run("systemctl", "start", "media-godwit.mount", check=True)
-    outcome = stick / "godwit-outcome" / "d1.json"
+    outcome = stick / "godwit-outcome" / "door-7.json"
     wait_until(outcome.exists, "an outcome")
     told = json.loads(outcome.read_text())
-    assert (told["device"], told["installed"], bool(told["problems"])) == ("d1", None, True)
+    assert (told["device"], told["installed"], bool(told["problems"])) == ("door-7", None, True)
     assert told["exit_code"] == int(service.shows("edge-agent-stick.service", "ExecMainStatus"))
     from_the_howto(service, "A stick")
     service.waits("edge-agent-stick.service", "ActiveState", lambda state: state in ("inactive", "failed"))

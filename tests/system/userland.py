@@ -29,9 +29,13 @@ _AARCH64 = (
     rb":godwit-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:"
     rb"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:%b:FPC"
 )
-# The shell stays, and is not replaced, to be the init that reaps the orphans of its namespace. No /sys: LiteRT and ONNX
-# Runtime die under qemu 7.2 where it is mounted.
-_MOUNT_AND_ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && chroot "$0" "$@"; exit $?'
+# The shell stays, and is not replaced, to be the init that reaps the orphans of its namespace. Of /sys there is what
+# XNNPACK wants to know of the processors; with all of this machine's, LiteRT and ONNX Runtime die under qemu 7.2.
+_MOUNT_AND_ENTER = """
+mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/sys" &&
+mkdir -p "$0/sys/devices/system/cpu" && cd "$0/sys/devices/system/cpu" &&
+cp /sys/devices/system/cpu/possible /sys/devices/system/cpu/present . && chroot "$0" "$@"; exit $?
+"""
 _PATH = f"{ENVIRONMENT}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
