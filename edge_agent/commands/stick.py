@@ -10,7 +10,6 @@ import argparse
 import subprocess
 import sys
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
