@@ -45,8 +45,10 @@ def test_a_service_is_hardened(analyze: list[str], name: str) -> None:
     assert exposure(analyze, unit.FOLDER / name) <= BASE
 
 
-@pytest.mark.parametrize("grants", [("serial",), ("camera",), ("gpu",), GRANTS])
-@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize(
+    ("name", "grants"),
+    [*((name, GRANTS) for name in PROFILES), *(("raspberry-pi-5", (grant,)) for grant in GRANTS)],
+)
 def test_devices_expose_it_little_more(analyze: list[str], tmp_path: Path, name: str, grants: Sequence[Grant]) -> None:
     shutil.copy(unit.FOLDER / "edge-agent.service", tmp_path)
     drop_in = tmp_path / "edge-agent.service.d" / "godwit.conf"

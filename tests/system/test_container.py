@@ -23,7 +23,7 @@ pytestmark = pytest.mark.system
 ARCHITECTURES = ["amd64", "arm64"]
 START_S = 180.0  # under qemu
 MOST_MB = 300
-STORAGE = ["--root", str(BUILD / "containers"), "--runroot", str(BUILD / "containers-run"), "--storage-driver", "vfs"]
+STORAGE = ["--root", str(BUILD / "containers"), "--runroot", str(BUILD / "containers-run"), "--storage-driver", "overlay"]
 CHROOT = ["--isolation", "chroot"]
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
