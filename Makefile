@@ -9,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := converter edge_agent firmware_profiles fleet godwit
-SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -path '*/web/page/*')
+SHIPPED := pyproject.toml $(wildcard deploy/systemd/*) $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -path '*/web/page/*')
 
 # Start-up time is measured, and without .pyc files it is another one.
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,7 +47,8 @@ test: setup
 	$(BIN)/pytest -m "not system" -n 2 --dist worksteal
 
 test-system: setup
-	@$(BIN)/python -m tools.debian debootstrap
+	@$(BIN)/python -m tools.debian buildah crun debootstrap qemu-aarch64-static=qemu-user-static \
+	    systemd-nspawn=systemd-container
 	$(BIN)/pytest -m system
 
 soak: setup

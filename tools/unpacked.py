@@ -20,6 +20,7 @@ PACKAGES = {
     "mosquitto": "mosquitto",
     "promtool": "prometheus",
     "sshd": "openssh-server",
+    "systemd-analyze": "systemd",
 }
 """Program → Debian's package."""
 
