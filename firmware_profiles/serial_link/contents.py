@@ -1,0 +1,134 @@
+"""The list of contents: which files a transfer brings, and what the installation is told.
+
+```json
+{"format": 1, "files": [{"path": "kit/metadata/1.root.json", "size_bytes": 2391, "sha256": "…"}],
+ "device_id": "door-7", "broker": "mqtt://broker.lan"}
+```
+Files of the kit lie below `kit/`; `trust-root.json` beside it is the trust root, if one is brought.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.serial_link.chunks import Chunks
+from firmware_profiles.serial_link.messages import MOST_IN_STREAM
+
+KIT = "kit"
+TRUST_ROOT = "trust-root.json"
+MOST_BYTES = 1 << 20
+"""Of the list itself."""
+MOST_FILES = 4096
+_FORMAT = 1
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@=-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._+@=-]{0,127}){0,7}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_TEXT = re.compile(r"[!-~]{1,1000}")
+_STEP = "make the kit again"
+
+
+class File(NamedTuple):
+    """One file of the transfer."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class Contents(NamedTuple):
+    """All of them, and what `edge-agent install` is told besides; None where it is not."""
+
+    files: tuple[File, ...]
+    device_id: str | None = None
+    broker: str | None = None
+
+    def encode(self) -> bytes:
+        """As it travels."""
+        told = {"device_id": self.device_id, "broker": self.broker}
+        present = {name: value for name, value in told.items() if value is not None}
+        document = {"format": _FORMAT, "files": [file._asdict() for file in self.files], **present}
+        return json.dumps(document, separators=(",", ":")).encode()
+
+    def chunks(self) -> Chunks:
+        """How its files are numbered."""
+        return Chunks([file.size_bytes for file in self.files])
+
+
+def gather(kit: Path, trust_root: Path | None, device_id: str | None = None, broker: str | None = None) -> Contents:
+    """The contents of a transfer of the folder `kit`.
+
+    Raises:
+        InputError: a file cannot be read, or cannot travel.
+    """
+    paths = [(f"{KIT}/{path.relative_to(kit).as_posix()}", path) for path in sorted(kit.rglob("*")) if path.is_file()]
+    if trust_root is not None:
+        paths.append((TRUST_ROOT, trust_root))
+    if not paths:
+        raise InputError(Problem(str(kit), "a kit", "a folder without files", _STEP))
+    try:
+        files = tuple(File(name, path.stat().st_size, sha256_of(path)) for name, path in paths)
+    except OSError as error:
+        raise InputError(Problem(str(error.filename), "a file to read", str(error.strerror), _STEP)) from None
+    return decode(Contents(files, device_id, broker).encode())
+
+
+def sha256_of(path: Path) -> str:
+    """In hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def decode(raw: bytes) -> Contents:
+    """The list of contents that `encode` gave, or a hostile one.
+
+    Raises:
+        InputError: everything that is wrong.
+    """
+    try:
+        document = json.loads(raw) if len(raw) <= MOST_BYTES else None
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or document.get("format") != _FORMAT:
+        raise InputError(Problem("contents", f"a list of contents of format {_FORMAT}", "something else", _STEP))
+    entries = document.get("files")
+    if not isinstance(entries, list) or not 0 < len(entries) <= MOST_FILES:
+        raise InputError(Problem("contents", f"1 to {MOST_FILES} files", "another number", _STEP))
+    files = [_file(entry) for entry in entries]
+    problems = [Problem("contents", "path, size and hash of a file", "other fields", _STEP)] * (None in files)
+    good = tuple(file for file in files if file is not None)
+    problems += _clashes(good)
+    for name in ("device_id", "broker"):
+        value = document.get(name)
+        if value is not None and not (isinstance(value, str) and _TEXT.fullmatch(value)):
+            problems.append(Problem(f"contents: {name}", "printable text", "something else", "correct it"))
+    if problems:
+        raise InputError(*problems)
+    return Contents(good, document.get("device_id"), document.get("broker"))
+
+
+def _file(entry: Any) -> File | None:
+    try:
+        path, size, digest = entry["path"], entry["size_bytes"], entry["sha256"]
+        good = _PATH.fullmatch(path) and _SHA256.fullmatch(digest) and type(size) is int and size >= 0
+    except (TypeError, KeyError):
+        return None
+    return File(path, size, digest) if good and (path == TRUST_ROOT or path.startswith(f"{KIT}/")) else None
+
+
+def _clashes(files: Iterable[File]) -> list[Problem]:
+    paths = [file.path for file in files]
+    folders = {path[:at] for path in paths for at, letter in enumerate(path) if letter == "/"}
+    problems = []
+    if len(set(paths)) < len(paths) or folders & set(paths):
+        problems.append(Problem("contents", "each path once", "one that is there twice", _STEP))
+    if Chunks([file.size_bytes for file in files]).count > MOST_IN_STREAM:
+        problems.append(Problem("contents", "4 GiB at most", "more", _STEP))
+    return problems
