@@ -9,9 +9,7 @@ from pathlib import Path
 from edge_agent.layout import Root
 from edge_agent.receiving import serving
 from edge_agent.receiving.staging import Staging
-from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.serial_link.contents import KIT, TRUST_ROOT, Contents
-from firmware_profiles.serial_link.pump import LineLostError
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -33,11 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
     store, told = Staging(root.received, install), serving.facts(root.folder)
     if arguments.serial:
         return serving.serve_port(store, told, arguments.serial, arguments.baud, arguments.once)
-    try:
-        return serving.serve_console(store, told)
-    except LineLostError as error:
-        step = "start it again: what has arrived is kept"
-        raise UnavailableError(Problem("standard input", "a host at the other end", str(error), step)) from None
+    return serving.serve_console(store, told)
 
 
 def flags(files: Path, contents: Contents) -> list[str]:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from edge_agent.receiving import lines
 from firmware_profiles import VERSION
-from firmware_profiles.errors import UnavailableError
+from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.serial_link.device import Device, Store
 from firmware_profiles.serial_link.pump import Line, LineLostError, pump
 
 _AGAIN_S = 1.0
+_ALONE_S = 60.0
+_NOISE_BYTES = 64
 
 
 def facts(folder: Path) -> bytes:
@@ -35,10 +37,24 @@ def serve_console(store: Store, told: bytes) -> int:
     """One transfer over the console that started this; how its installation ended.
 
     Raises:
-        LineLostError: the console hung up.
+        UnavailableError: nobody came, or the console hung up.
     """
-    with lines.console() as line:
-        return _serve(Device(store, told), line, True, lambda _: None)  # the line is all that the terminal is for
+    device = Device(store, told)
+    began_s = time.monotonic()
+
+    def goes_on() -> bool:
+        alone = time.monotonic() > max(device.heard_s, began_s) + _ALONE_S
+        return not device.served and (device.state == "finishing" or not alone)
+
+    try:
+        with lines.console() as line:
+            code = _serve(device, line, goes_on)
+    except LineLostError:
+        code = None
+    if code is None:
+        step = "start it again: what has arrived is kept"
+        raise UnavailableError(Problem("standard input", "a host at the other end", "none", step))
+    return code
 
 
 def serve_port(store: Store, told: bytes, name: str, baud: int, once: bool) -> int:
@@ -52,13 +68,21 @@ def serve_port(store: Store, told: bytes, name: str, baud: int, once: bool) -> i
         print(f"{name}: {text}", file=sys.stderr, flush=True)
 
     device = Device(store, told)
-    missed = ""
+    missed = said = ""
+
+    def goes_on() -> bool:
+        nonlocal said
+        if (now := _state(device)) != said:
+            said = now
+            say(now)
+        return not (once and device.served)
+
     while True:
         try:
             with lines.port(name, baud) as line:
-                say(f"waiting for a host at {baud} baud")
+                say(f"open at {baud} baud")
                 missed = ""
-                return _serve(device, line, once, say)
+                return _serve(device, line, goes_on) or 0
         except LineLostError:
             say("the line was lost")
         except UnavailableError as error:
@@ -70,18 +94,18 @@ def serve_port(store: Store, told: bytes, name: str, baud: int, once: bool) -> i
         time.sleep(_AGAIN_S)
 
 
-def _serve(device: Device, line: Line, once: bool, say: Callable[[str], None]) -> int:
-    said = device.state
-
-    def goes_on() -> bool:
-        nonlocal said
-        if device.state != said:
-            said = device.state
-            say(f"{said}: {device.outcome.last_line}" if said == "ended" and device.outcome else said)
-        return not (once and device.served)
-
+def _serve(device: Device, line: Line, goes_on: Callable[[], bool]) -> int | None:
+    """The exit code of the last installation; None where there was none."""
     try:
         pump(device, line, goes_on)
     finally:
         device.let_go()
-    return device.outcome.exit_code if device.outcome else 0
+    return device.outcome.exit_code if device.outcome else None
+
+
+def _state(device: Device) -> str:
+    if device.state == "ended" and device.outcome:
+        return f"ended: {device.outcome.last_line}"
+    if device.state == "idle" and device.noise_bytes > _NOISE_BYTES:
+        return "what comes in is no frame: is the host at another speed?"
+    return device.state

@@ -59,22 +59,28 @@ class Contents(NamedTuple):
         return Chunks([file.size_bytes for file in self.files])
 
 
-def gather(kit: Path, trust_root: Path | None, device_id: str | None = None, broker: str | None = None) -> Contents:
-    """The contents of a transfer of the folder `kit`.
+class Cargo(NamedTuple):
+    """A transfer as it lies on the host: `paths` are those of `contents.files`."""
+
+    contents: Contents
+    paths: list[Path]
+
+
+def gather(kit: Path, trust_root: Path | None, device_id: str | None = None, broker: str | None = None) -> Cargo:
+    """The folder `kit`, to be brought.
 
     Raises:
         InputError: a file cannot be read, or cannot travel.
     """
-    paths = [(f"{KIT}/{path.relative_to(kit).as_posix()}", path) for path in sorted(kit.rglob("*")) if path.is_file()]
+    named = [(f"{KIT}/{path.relative_to(kit).as_posix()}", path) for path in sorted(kit.rglob("*")) if path.is_file()]
     if trust_root is not None:
-        paths.append((TRUST_ROOT, trust_root))
-    if not paths:
-        raise InputError(Problem(str(kit), "a kit", "a folder without files", _STEP))
+        named.append((TRUST_ROOT, trust_root))
     try:
-        files = tuple(File(name, path.stat().st_size, sha256_of(path)) for name, path in paths)
+        files = tuple(File(name, path.stat().st_size, sha256_of(path)) for name, path in named)
     except OSError as error:
         raise InputError(Problem(str(error.filename), "a file to read", str(error.strerror), _STEP)) from None
-    return decode(Contents(files, device_id, broker).encode())
+    contents = decode(Contents(files, device_id, broker).encode())  # what the device would refuse is refused here
+    return Cargo(contents, [path for _, path in named])
 
 
 def sha256_of(path: Path) -> str:

@@ -30,10 +30,7 @@ from firmware_profiles.serial_link.said import Said
 
 SILENCE_S = 30.0
 """Without a word from the host its transfer is let go; what arrived is kept."""
-_NOISE_BYTES = 64
-_KNOWN_BY_NOISE_S = 0.5
 _LOOK_S = 0.1
-_NOBODY = b"\0" * 8
 
 
 class Store(Protocol):
@@ -78,6 +75,7 @@ class Device:
 
     Attributes:
         state: of `states.DEVICE`.
+        heard_s: when the last word of a host came.
         outcome: of the last installation that was asked for; None while another is asked for.
         served: how many hosts were told how it ended, and knew.
     """
@@ -98,14 +96,13 @@ class Device:
         self._newest = 0
         self._owes_ack = False
         self.outcome: Said | None = None
-        self._heard_s = float("-inf")
-        self._shouted_s = float("-inf")
+        self.heard_s = float("-inf")
         self._looked_s = float("-inf")
 
     def feed(self, received: bytes, now_s: float) -> None:
         """Take what came in."""
         for message in self._deframer.feed(received):
-            self._heard_s = now_s
+            self.heard_s = now_s
             try:
                 self._take(message)
             except GodwitError as error:
@@ -113,18 +110,18 @@ class Device:
         if self._owes_ack:
             self._owes_ack = False
             self._answer(Ack(self._tag, self._newest, self._bitmap.base, self._bitmap.window()))
-        noisy = self.state == "idle" and self._deframer.noise_bytes > _NOISE_BYTES
-        if noisy and now_s > self._shouted_s + _KNOWN_BY_NOISE_S:
-            # Perhaps a host at another speed: that something answers, at this one, lets it find out.
-            self._shouted_s = now_s
-            self._answer(Ready(VERSION, _NOBODY, self._facts))
+
+    @property
+    def noise_bytes(self) -> int:
+        """That came in since the last frame and were none: many of them mean a host at another speed."""
+        return self._deframer.noise_bytes
 
     def output(self, now_s: float, room_bytes: int) -> bytes:
         """What to send now: answers are few, and go out whatever the room."""
         if self.state == "finishing":
             self._looked_s = now_s
             self._look()
-        if now_s > self._heard_s + SILENCE_S:
+        if now_s > self.heard_s + SILENCE_S:
             self.let_go()
         answers, self._answers = self._answers, []
         return b"".join(answers)
@@ -135,7 +132,7 @@ class Device:
             return 0.0
         if self.state == "finishing":
             return self._looked_s + _LOOK_S
-        return float("inf") if self.state == "idle" else self._heard_s + SILENCE_S
+        return float("inf") if self.state == "idle" else self.heard_s + SILENCE_S
 
     def let_go(self) -> None:
         """Nobody is there any more: keep what has arrived."""

@@ -51,16 +51,21 @@ def pump(end: End, line: Line, goes_on: Callable[[], bool]) -> None:
         try:
             readable, writable, _ = select.select([line.reads], [line.writes] if waiting else [], [], wait_s)
             if readable:
-                end.feed(_read(line.reads), time.monotonic())
+                end.feed(read(line.reads), time.monotonic())
             if not readable and not writable and not goes_on():
                 return  # it takes the last words no more
             if writable:
-                waiting = waiting[_write(line.writes, waiting) :]
+                waiting = waiting[write(line.writes, waiting) :]
         except (OSError, ValueError) as error:  # ValueError: a descriptor that was closed
             raise LineLostError(str(error)) from None
 
 
-def _read(descriptor: int) -> bytes:
+def read(descriptor: int) -> bytes:
+    """What is there now.
+
+    Raises:
+        LineLostError: it hung up.
+    """
     try:
         received = os.read(descriptor, _READ_BYTES)
     except BlockingIOError:
@@ -70,7 +75,8 @@ def _read(descriptor: int) -> bytes:
     return received
 
 
-def _write(descriptor: int, content: bytes) -> int:
+def write(descriptor: int, content: bytes) -> int:
+    """How many bytes the line took."""
     try:
         return os.write(descriptor, content)
     except BlockingIOError:

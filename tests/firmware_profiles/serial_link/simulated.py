@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import deque
 from collections.abc import Callable
@@ -34,8 +35,6 @@ class Memory:
         return (self.contents, self.bitmap) if self.contents and self.sha256 == sha256 else None
 
     def begin(self, listed: bytes, contents: Contents) -> Bitmap:
-        import hashlib
-
         if self.refusal:
             raise self.refusal
         self.sha256, self.contents = hashlib.sha256(listed).digest(), contents
@@ -61,8 +60,6 @@ class Memory:
 
 def contents_of(files: list[bytes]) -> Contents:
     """A list that names `files`."""
-    import hashlib
-
     return Contents(
         tuple(File(f"kit/f{at}", len(file), hashlib.sha256(file).hexdigest()) for at, file in enumerate(files))
     )
@@ -101,7 +98,7 @@ class Meeting:
         self.now_s = 0.0
         self.there, self.back, self.store = there, back, store
         self.files = files
-        self.host = Host(contents_of(files), self._read, 0.0, random.Random(seed))
+        self.host = Host(contents_of(files), self._read, 0.0, random.Random(seed))  # noqa: S311
         self.device = Device(store, b"{}")
 
     def _read(self, file: int, offset: int, size: int) -> bytes:
