@@ -6,10 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from edge_agent import receiving
 from edge_agent.layout import Root
-from edge_agent.receiving import serving
-from edge_agent.receiving.staging import Staging
 from firmware_profiles.serial_link.contents import KIT, TRUST_ROOT, Contents
+from firmware_profiles.serial_receiver import serving
+from firmware_profiles.serial_receiver.staging import Staging
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def main(arguments: argparse.Namespace) -> int:
 
     store, told = Staging(root.received, install), serving.facts(root.folder)
     if arguments.serial:
-        return serving.serve_port(store, told, arguments.serial, arguments.baud, arguments.once)
+        return receiving.serve_port(store, told, arguments.serial, arguments.baud, arguments.once)
     return serving.serve_console(store, told)
 
 

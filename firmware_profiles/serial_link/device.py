@@ -64,7 +64,7 @@ class Store(Protocol):
         """Begin to check every hash and to install."""
 
     def finishing(self) -> str | Said | list[int]:
-        """What is being done, or how it ended, or the files whose hash differs."""
+        """What is being done, or how it ended, or the files whose hash differs; after these, it is done."""
 
     def release(self) -> None:
         """Keep what has arrived, and let others have the store."""
@@ -96,6 +96,7 @@ class Device:
         self._newest = 0
         self._owes_ack = False
         self.outcome: Said | None = None
+        self._doing = b""
         self.heard_s = float("-inf")
         self._looked_s = float("-inf")
 
@@ -170,7 +171,7 @@ class Device:
 
     def _offered(self, offer: Offer) -> None:
         if self.state == "finishing":  # the host has begun anew, and must wait: nothing may touch the files now
-            self._answer(Working(offer.tag, self._doing()))
+            self._answer(Working(offer.tag, self._doing))
             return
         if offer.tag == self._tag and self.state != "idle":  # the answer was lost
             if self.outcome is not None:
@@ -236,25 +237,24 @@ class Device:
 
     def _finish(self) -> None:
         if self.state == "finishing":
-            self._answer(Working(self._tag, self._doing()))
+            self._answer(Working(self._tag, self._doing))
         elif self.state == "filling" and self._bitmap.complete:
             self._happened("Finish")
+            self._doing = b""
             self._store.finish()
-            self._answer(Working(self._tag, self._doing()))
+            self._answer(Working(self._tag, self._doing))
         else:
             self._answer(Gone(self._tag))
-
-    def _doing(self) -> bytes:
-        doing = self._store.finishing()
-        return doing.encode() if isinstance(doing, str) else b""
 
     def _look(self) -> None:
         """At what the store is doing."""
         found = self._store.finishing()
-        if isinstance(found, Said):
+        if isinstance(found, str):
+            self._doing = found.encode()
+        elif isinstance(found, Said):
             self._end(found)
             self._happened("installed or not")
-        elif isinstance(found, list):
+        else:
             for file in found:
                 self._bitmap.discard(self._chunks.of_file(file))
             self._store.arrived(self._bitmap)

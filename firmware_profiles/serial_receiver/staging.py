@@ -1,11 +1,11 @@
 """Where a transfer lies until it is installed: files, their list, and which chunks have arrived.
 
 ```
-ROOT/update/received/lock            held by the receiver that is at work
-ROOT/update/received/contents.json   the list of contents, as it came; its SHA-256 names the transfer
-ROOT/update/received/files/          kit/… and trust-root.json
-ROOT/update/received/bitmap          that SHA-256, and a bit for each chunk: written after the files are synced
-ROOT/update/received/before/         the files of the transfer before, while those that are still good are kept
+FOLDER/lock            held by the receiver that is at work
+FOLDER/contents.json   the list of contents, as it came; its SHA-256 names the transfer
+FOLDER/files/          kit/… and trust-root.json
+FOLDER/bitmap          that SHA-256, and a bit for each chunk: written after the files are synced
+FOLDER/before/         the files of the transfer before, while those that are still good are kept
 ```
 After the installation all of it stays: what is flashed again is there already, and the next kit takes
 what it has in common with this one from here.
@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from edge_agent.receiving.installing import Installing
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 from firmware_profiles.serial_link import contents as contents_
 from firmware_profiles.serial_link.bitmap import Bitmap
 from firmware_profiles.serial_link.contents import Contents, File
 from firmware_profiles.serial_link.said import Said
+from firmware_profiles.serial_receiver.installing import Installing
 
 _KEPT_EVERY_S = 2.0
 _TRIES = 3
