@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
-import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from firmware_profiles.errors import Problem, UnavailableError
+from firmware_profiles.errors import Problem, UnavailableError, from_process
 from firmware_profiles.serial_link import contents
-from firmware_profiles.serial_link.pump import LineLostError
+from firmware_profiles.serial_link.said import Said
 from fleet.flash import bringing, meeting, receiver_zipapp
 from fleet.flash.bringing import Progress
-from fleet.flash.console import Answer, Console
+from fleet.flash.console import Console
 from fleet.flash.port import Port
 
 _START_S = 20.0
 _COMMAND_S = 3600.0
-_SHORT = 1000
-"""Characters of a command that are typed; a longer one goes there as a file."""
 
 
 class ConsoleRoad:
     """Open while the block of its port lasts; `console` is at a shell."""
 
     def __init__(self, port: Port, console: Console, where: str, root: str) -> None:
+        """
+        Raises:
+            UnavailableError: there is no Python, or no room for files.
+        """
         self._port = port
         self._console = console
         self._where = where
+        console.must("command -v python3 >/dev/null", "the program python3 on the device")
         name = f"godwit-serial-{sha256(root.encode()).hexdigest()[:8]}"
         make = f"d=/var/tmp/{name}-$(id -u); mkdir -p -m 700 $d && [ -O $d ] && [ ! -h $d ] && echo $d"
         self._there = console.must(make, "a folder of this user's below /var/tmp").output.strip().splitlines()[-1]
@@ -41,12 +42,32 @@ class ConsoleRoad:
             UnavailableError: the line was lost, or the device could not take it.
         """
         receiver = f"{self._there}/{receiver_zipapp.NAME}"
-        tell = lambda done, total: progress("sending the receiver", done, total)  # noqa: E731
-        self._console.push(receiver_zipapp.zipapp(), receiver, tell)
-        cargo = contents.gather(folder, None)
-        host = bringing.host_of(cargo)
+        content = receiver_zipapp.zipapp()
+        self._console.push(content, receiver, lambda done, total: progress("sending the receiver", done, total))
+        host = bringing.host_of(contents.gather(folder, None))
         self._console.type(f"python3 -I -S {receiver} {self._there}/received 2>/dev/null\r".encode())
         meeting.wait(self._port, host, self._where, _START_S)
         said = bringing.bring(host, self._port, progress)
-        ...
+        if told := from_process(said.exit_code, said.stderr):
+            raise told
+        self._console.must("stty -echo", "the shell again")
         return f"{self._there}/received/files/{contents.KIT}"
+
+    def run(self, arguments: Sequence[str], before: str = "") -> Said:
+        """Run a command there, once.
+
+        Args:
+            before: such as "sudo -n ".
+
+        Raises:
+            UnavailableError: it does not end within an hour, or what it printed does not arrive.
+        """
+        script, out, err = (f"{self._there}/{name}" for name in ("command.sh", "out", "err"))
+        self._console.push(f"{shlex.join(arguments)}\n".encode(), script, lambda done, total: None)
+        answer = self._console.run(f"{before}sh {script} </dev/null >{out} 2>{err}", _COMMAND_S)
+        if answer is None:
+            step = "look at the device, and flash again"
+            raise UnavailableError(Problem(self._where, "a command that ends", "no answer for an hour", step))
+        stdout, stderr = (self._console.fetch(path).decode(errors="replace") for path in (out, err))
+        self._console.run(f"rm -f {script} {out} {err}")
+        return Said(answer.exit_code, stdout, stderr)

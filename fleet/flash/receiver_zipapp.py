@@ -14,7 +14,7 @@ _MAIN = b"import sys\nfrom firmware_profiles.serial_receiver.__main__ import mai
 
 
 def zipapp() -> bytes:
-    """`python3 godwit-receiver.pyz FOLDER`, compressed since it goes over a console; the same source is the same bytes."""
+    """`python3 godwit-receiver.pyz FOLDER`, compressed, since it goes over a console."""
     assert firmware_profiles.__file__ is not None
     home = Path(firmware_profiles.__file__).parent
     paths = sorted(path for pattern in _PATTERNS for path in home.glob(pattern))

@@ -28,5 +28,6 @@ def flash(target: SerialTarget, cargo: Cargo, progress: Progress) -> Said:
             step = "plug it in, and type the same again"
             raise UnavailableError(Problem(target.url, "a line that stays", str(error), step)) from None
         if found == "console":
-            ...
+            step = "start there: edge-agent receive --root DIR"
+            raise UnavailableError(Problem(target.url, "a receiver", "a console", step))
         return bringing.bring(host, port, progress)

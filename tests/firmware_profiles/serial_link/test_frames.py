@@ -35,9 +35,7 @@ _TAILS = st.binary(max_size=TAIL_BYTES)
 MESSAGES: dict[type[Message], st.SearchStrategy[Message]] = {
     Hello: st.builds(Hello, st.binary(min_size=1, max_size=1), st.binary(min_size=8, max_size=8), _TAILS),
     Ready: st.builds(Ready, st.integers(0, 255), st.binary(min_size=8, max_size=8), _TAILS),
-    Offer: st.builds(
-        Offer, _TAGS, st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(min_size=32, max_size=32)
-    ),
+    Offer: st.builds(Offer, _TAGS, st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(min_size=32, max_size=32)),
     Data: st.builds(Data, _TAGS, _NUMBERS, _NUMBERS, _TAILS),
     Poll: st.builds(Poll, _TAGS, _NUMBERS),
     Ack: st.builds(Ack, _TAGS, _NUMBERS, _NUMBERS, _TAILS),
