@@ -158,8 +158,10 @@ class Staging:
         chunks = contents.chunks()
         raw = self._bits.read_bytes() if self._bits.exists() else b""
         self._bitmap = Bitmap(chunks.count, raw[len(sha256) :] if raw.startswith(sha256) else b"")
-        for file in contents.files:  # power was cut while they were laid out
-            self._touch(file)
+        for index, file in enumerate(contents.files):
+            if not self._path(file).is_file():  # power was cut while they were laid out, or somebody cleared up
+                self._bitmap.discard(chunks.of_file(index))
+                self._touch(file)
 
     def _listed_before(self) -> dict[str, File]:
         """What is there by its hash; hashes are checked before it is used."""

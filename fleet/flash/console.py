@@ -68,17 +68,22 @@ class Console:
         asked = prompt.endswith(("login:", "sername:"))
         if asked:
             self._log_in(login)
-        if self.run(_NO_HISTORY) is None:
+        if self.run(_NO_HISTORY, _LOOK_S) is None:
             step = "look with a terminal program what is there, and leave it at a shell or a login prompt"
             raise UnavailableError(Problem(self._where, "a shell", prompt[-60:] or "nothing that answers", step))
         return asked
 
     def run(self, command: str, limit_s: float = _ANSWER_S) -> Answer | None:
         """What a command line does there; None without an answer in time."""
-        self._number += 1
-        # Twice, since noise may hit one of them; what is left of the last one names another number.
-        mark = f'echo "god"wit:{self._number}:$e:'
-        self.type(f"{command}\re=$?; {mark}; {mark}\r".encode())
+        self._start(f"{command}\r")
+        return self.wait(limit_s)
+
+    def start(self, command: str) -> None:
+        """Start a program that reads what is typed from now on, until it ends; then `wait`."""
+        self._start(f"{command}; ")
+
+    def wait(self, limit_s: float) -> Answer | None:
+        """What the command that was started did; None without an answer in time."""
         pattern = re.compile(rf"godwit:{self._number}:(\d{{1,3}}):")
         came = b""
         until_s = time.monotonic() + limit_s
@@ -146,6 +151,12 @@ class Console:
         while keys:
             select.select([], [self._line.writes], [], _ANSWER_S)
             keys = keys[write(self._line.writes, keys) :]
+
+    def _start(self, command: str) -> None:
+        self._number += 1
+        # Twice, since noise may hit one of them; what is left of the last one names another number.
+        mark = f'echo "god"wit:{self._number}:$e:'
+        self.type(f"{command}e=$?; {mark}; {mark}\r".encode())
 
     def _log_in(self, login: Login | None) -> None:
         if login is None:

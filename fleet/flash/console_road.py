@@ -45,13 +45,18 @@ class ConsoleRoad:
         content = receiver_zipapp.zipapp()
         self._console.push(content, receiver, lambda done, total: progress("sending the receiver", done, total))
         host = bringing.host_of(contents.gather(folder, None))
-        self._console.type(f"python3 -I -S {receiver} {self._there}/received 2>/dev/null\r".encode())
+        self._console.start(f"python3 -I -S {receiver} {self._there}/received 2>/dev/null")
         meeting.wait(self._port, host, self._where, _START_S)
         said = bringing.bring(host, self._port, progress)
         if told := from_process(said.exit_code, said.stderr):
             raise told
+        self._console.wait(_START_S)
         self._console.must("stty -echo", "the shell again")
         return f"{self._there}/received/files/{contents.KIT}"
+
+    def clear(self) -> None:
+        """Remove what was brought; what is not brought whole should stay, since it need not be sent again."""
+        self._console.run(f"rm -rf {self._there}")
 
     def run(self, arguments: Sequence[str], before: str = "") -> Said:
         """Run a command there, once.

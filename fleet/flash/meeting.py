@@ -11,8 +11,8 @@ from firmware_profiles.serial_link.host import Host
 from firmware_profiles.serial_link.pump import pump
 from fleet.flash.port import Port
 
-SPEEDS = (3_000_000, 1_500_000, 1_000_000, 921_600, 460_800, 230_400, 115_200, 57_600, 38_400, 19_200, 9_600)
-"""That are tried where the one that was typed is wrong."""
+SPEEDS = (115_200, 3_000_000, 1_500_000, 921_600, 9_600, 57_600, 38_400, 230_400, 460_800, 1_000_000, 19_200)
+"""That are tried where the one that was typed is wrong, the likeliest first."""
 Found = Literal["receiver", "console"]
 _KNOCK_S = 2.0
 _CONSOLE_S = 1.0
@@ -32,7 +32,7 @@ def meet(port: Port, host: Host, where: str, baud: int, trying: Callable[[int], 
         UnavailableError: nobody answers, or somebody at another speed, which is named.
     """
     heard = _Knocking(host)
-    if found := _who(port, heard, _KNOCK_S):
+    if found := _who(port, heard, _KNOCK_S) or _who(port, heard, _CONSOLE_S, enter=True):
         return found
     for speed in SPEEDS:
         if speed == baud:
@@ -42,7 +42,7 @@ def meet(port: Port, host: Host, where: str, baud: int, trying: Callable[[int], 
             port.speed(speed)
         except UnavailableError:
             continue  # this port has no such speed
-        if found := _who(port, heard, _SPEED_S):
+        if found := _who(port, heard, _SPEED_S, enter=True):
             step = f"type ?baud={speed}, or set the device's port to {baud}"
             raise UnavailableError(Problem(where, f"a device at {baud} baud", f"a {found} at {speed}", step))
     told = f"{heard.total_bytes} bytes that are neither frames nor text, at any speed" if heard.total_bytes else "none"
@@ -85,21 +85,17 @@ class _Knocking:
     def wake_s(self) -> float:
         return self.host.wake_s()
 
-    def press_enter(self) -> None:
-        """A console says its prompt again."""
-        self.came, self._enter = b"", b"\x15\r"
+    def begin(self, enter: bool) -> None:
+        """Anew; a console says its prompt again at `enter`."""
+        self.came, self._enter = b"", b"\x15\r" * enter
 
 
-def _who(port: Port, knocking: _Knocking, limit_s: float) -> Found | None:
-    knocking.came = b""
-    for wait_s in (limit_s, _CONSOLE_S):
-        _knock(port, knocking, wait_s)
-        if not _unmet(knocking):
-            return "receiver"
-        if _is_text(knocking.came):
-            return "console"
-        knocking.press_enter()
-    return None
+def _who(port: Port, knocking: _Knocking, limit_s: float, enter: bool = False) -> Found | None:
+    knocking.begin(enter)
+    _knock(port, knocking, limit_s)
+    if not _unmet(knocking):
+        return "receiver"
+    return "console" if _is_text(knocking.came) else None
 
 
 def _knock(port: Port, knocking: _Knocking, limit_s: float) -> None:
