@@ -183,9 +183,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rate", type=int, default=300_000, help="bytes a second")
     parser.add_argument("--errors", type=float, default=0.0, help="share of bytes that are spoiled")
+    parser.add_argument("--seed", type=int, default=0, help="of the errors")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    Relay(given.folder, given.rate, given.errors).run()
+    Relay(given.folder, given.rate, given.errors, given.seed).run()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ PACKAGES = {
     "chromedriver": "chromium-driver",
     "mosquitto": "mosquitto",
     "promtool": "prometheus",
+    "rz": "lrzsz",
     "sshd": "openssh-server",
+    "sz": "lrzsz",
 }
 """Program → Debian's package."""
 
