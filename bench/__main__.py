@@ -1,6 +1,6 @@
 """Writes `bench/results.md`. Run it on a machine that does nothing else.
 
-`python -m bench --only resnet8` measures one part alone ("agent", "serial" or one model of the converter) and prints it.
+`python -m bench --only resnet8` measures one part alone ("agent", "serial", or a model of the converter) and prints it.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class Device:
     def _offered_files(self) -> None:
         known = self._store.known(self._sha256)
         if known is None:
-            self.state = "idle"
+            self._happened("unknown files")
             self._answer(Gone(self._tag))
             return
         contents, self._bitmap = known
@@ -228,7 +228,7 @@ class Device:
     def _listed_all(self) -> None:
         if hashlib.sha256(self._listed).digest() != self._sha256:
             self._bitmap = Bitmap(self._chunks.count)  # what CRC-32 missed: all of it once more
-            self.state = "idle"
+            self._happened("a hash differs")
             self._owes_ack = False
             self._answer(Gone(self._tag))
             return
