@@ -34,6 +34,7 @@ COMMANDS = (
     Entry("Look", "verify", "converter.cli:verify", "Check that a bundle is whole and unchanged.", ""),
     Entry("Look", "profiles", "godwit.profiles_cli:profiles", "List device profiles, or show one.", ""),
     Entry("Look", "recipes", "converter.recipes_cli:recipes", "List what can be done to a model.", ""),
+    Entry("Ship", "kit", "fleet.agent_kit.cli:kit", "Gather what a bare device needs to run the agent.", "fleet"),
     Entry("Ship", "flash", "fleet.cli:flash", "Install a bundle on a device.", ""),
     Entry("Ship", "watch", "fleet.cli:watch", "Follow what devices say over MQTT.", "fleet"),
 )
