@@ -40,8 +40,8 @@ def kit(name: str, python: str | None, wheels: Path | None, out: Path | None, as
     place = out or Path("dist") / f"agent-{made.version}-{made.tag}-{made.arch}"
     _place(folder, place)
     if as_json:
-        told = msgspec.structs.asdict(made) | {"folder": str(place), "size_bytes": made.size_bytes}
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=2).decode())
+        whole = msgspec.structs.asdict(made) | {"folder": str(place), "size_bytes": made.size_bytes}
+        click.echo(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode())
         return
     largest = sorted(made.wheels.items(), key=lambda each: -each[1])[:_LARGEST]
     told = ", ".join(f"{wheel.split('-')[0]} {size / 1e6:.1f}" for wheel, size in largest)

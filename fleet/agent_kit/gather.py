@@ -17,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 
+from firmware_profiles.errors import Problem, UnavailableError
 from fleet.agent_kit import own_wheel
 from fleet.agent_kit.userland import Userland
 from fleet.agent_kit.wanted import Wanted
-from firmware_profiles.errors import Problem, UnavailableError
 
 DESCRIPTION = "agent-kit.json"
 _MAKING = ".making-"

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from packaging.utils import parse_wheel_filename
 
-from fleet.agent_kit.userland import Userland
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.profile import RuntimeRow
+from fleet.agent_kit.userland import Userland
 
 _EXTRAS = {"litert": "agent-litert", "onnx": "agent-onnx", "tflite": "agent-tflite"}
 # The runtimes' packages declare these for their tools, or never import them at all when a model runs
@@ -47,9 +47,12 @@ def want(rows: Iterable[RuntimeRow], userland: Userland, vendor: dict[str, Path]
     if "tflite" in runtimes and userland.python not in _LAST_TFLITE_PYTHON and "tflite-runtime" not in vendor:
         del runtimes["tflite"]
         cautions.append(f"no tflite-runtime: its last wheels are for Python 3.11, the device has {userland.python}")
-    for delegate in dict.fromkeys(row.delegate for row in rows if row.delegate in _VENDORS):
-        if _VENDORS[delegate] not in vendor:
-            cautions.append(f"no {delegate}: it needs the vendor's {_VENDORS[delegate]} wheel, by --wheels DIR")
+    missing = {row.delegate: _VENDORS[row.delegate] for row in rows if row.delegate in _VENDORS}
+    cautions += [
+        f"no {delegate}: it needs the vendor's {package} wheel, by --wheels DIR"
+        for delegate, package in missing.items()
+        if package not in vendor
+    ]
     # Both bring the module onnxruntime: the vendor's takes the place of the registry's.
     replaced = ["onnxruntime"] if vendor.keys() & set(_VENDORS.values()) else []
     extras = [_EXTRAS[runtime] for runtime in runtimes if runtime in _EXTRAS] or ["agent"]

@@ -30,8 +30,8 @@ def main(root: str, owner: str) -> None:
     print(json.dumps({"held": True}), flush=True)
     until = time.monotonic() + SILENCE_S
     while (left_s := until - time.monotonic()) > 0:
-        ready, _, _ = select.select([0, held], [], [], left_s)
-        if held in ready:
+        ready, _, _ = select.select([0, held.fileno()], [], [], left_s)
+        if held.fileno() in ready:
             with held.accept()[0] as asking:
                 asking.sendall(owner.encode()[:MAX_OWNER_BYTES])
         if 0 in ready:
@@ -52,4 +52,4 @@ def owner_at(address: str) -> str:
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]), sys.argv[2])
+    main(sys.argv[1], sys.argv[2])

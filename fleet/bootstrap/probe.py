@@ -1,8 +1,7 @@
-"""What this device is; one JSON object on stdout. Arguments: the device root that is meant."""
+"""What this device is; one JSON object on stdout (`road.Facts`). Argument: the device root that is meant."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -12,35 +11,35 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-STAGING = "/var/tmp"  # noqa: S108  # the folder in it is this user's own, and checked
+STAGING = Path("/var/tmp")  # noqa: S108  # nothing is written here
+UNIT = Path("/etc/systemd/system/edge-agent.service")
+MAX_BYTES = 1 << 20
 
 
-def main(root: str) -> None:
+def main(root: Path) -> None:
     """Print the facts."""
-    try:
-        active = os.readlink(f"{root}/agent/active")
-    except OSError:
-        active = ""
+    active = root / "agent" / "active"
+    manifest = text(root / "slots" / "active" / "manifest.json")
     facts = {
         "arch": arch(),
         "kernel": platform.machine(),
         "glibc": platform.libc_ver()[1],
         "python": ".".join(platform.python_version_tuple()[:2]),
-        "init": "systemd" if os.path.isdir("/run/systemd/system") else "none",
-        "board": text("/proc/device-tree/model").rstrip("\0"),
+        "init": "systemd" if Path("/run/systemd/system").is_dir() else "none",
+        "board": text(Path("/proc/device-tree/model")).rstrip("\0"),
         "free_bytes": min(shutil.disk_usage(existing(each)).free for each in (root, STAGING)),
         "clock_s": int(time.time()),
         "rights": rights(),
         "writable": os.access(existing(root), os.W_OK),
-        "readable": not os.path.isdir(root) or os.access(f"{root}/slots", os.R_OK | os.X_OK) or not started(root),
-        "agent_sha256": text(f"{root}/agent/{active}/agent.sha256").strip() if active else "",
-        "manifest": text(f"{root}/slots/active/manifest.json"),
-        "device": device(f"{root}/etc/agent.toml"),
+        "readable": not root.exists() or os.access(root / "slots", os.R_OK | os.X_OK),
+        "agent_sha256": text(active / "agent.sha256").strip(),
+        "manifest_sha256": hashlib.sha256(manifest.encode()).hexdigest() if manifest else "",
+        "installed": installed(manifest),
+        "device": device(root / "etc" / "agent.toml"),
         "service": service(),
     }
-    facts["manifest_sha256"] = hashlib.sha256(facts["manifest"].encode()).hexdigest() if facts["manifest"] else ""
-    facts["installed"] = installed(facts.pop("manifest"))
     json.dump(facts, sys.stdout)
 
 
@@ -52,35 +51,29 @@ def arch() -> str:
     return {"aarch64": "armv7l", "x86_64": "i686"}.get(machine, machine)
 
 
-def text(path: str) -> str:
+def text(path: Path) -> str:
     """At most a mebibyte of that file; empty if it cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read(1 << 20)
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(MAX_BYTES)
     except OSError:
         return ""
 
 
-def existing(path: str) -> str:
+def existing(path: Path) -> Path:
     """The nearest folder above that is there."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
-
-
-def started(root: str) -> bool:
-    """Whether something was installed there before."""
-    return os.path.lexists(f"{root}/slots")
+    return next(each for each in (path, *path.parents) if each.is_dir())
 
 
 def rights() -> str:
     """How root's rights can be had: "root", "sudo" without a password, "password", or "none"."""
     if os.geteuid() == 0:
         return "root"
-    if not shutil.which("sudo"):
+    sudo = shutil.which("sudo")
+    if not sudo:
         return "none"
-    line = ["sudo", "-n", "true"]
-    asked = subprocess.run(line, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
+    environment = {**os.environ, "LC_ALL": "C"}
+    asked = subprocess.run([sudo, "-n", "true"], capture_output=True, text=True, env=environment, check=False)
     if asked.returncode == 0:
         return "sudo"
     return "password" if "password" in asked.stderr else "none"
@@ -95,7 +88,7 @@ def installed(manifest: str) -> list[str]:
         return []
 
 
-def device(config: str) -> str:
+def device(config: Path) -> str:
     """What the device is called in its own configuration."""
     for line in text(config).splitlines():
         key, _, value = line.partition("=")
@@ -106,11 +99,12 @@ def device(config: str) -> str:
 
 def service() -> str:
     """What systemd says of the agent's service: "active", "inactive", …; empty without it."""
-    if not glob.glob("/etc/systemd/system/edge-agent.service") or not shutil.which("systemctl"):
+    systemctl = shutil.which("systemctl")
+    if not UNIT.exists() or not systemctl:
         return ""
-    line = ["systemctl", "is-active", "edge-agent.service"]
+    line = [systemctl, "is-active", UNIT.name]
     return subprocess.run(line, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]))
+    main(Path(sys.argv[1]).absolute())

@@ -5,41 +5,36 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
-from bootstrap.agent_code import RefusedError
+from fleet.bootstrap.agent_code import RefusedError
 
-UNITS = "/etc/systemd/system"
+UNITS = Path("/etc/systemd/system")
 
 
-def set_up(root: str, units: str) -> None:
+def set_up(units: Path) -> None:
     """Put the unit files in place, as they are, and start the agent by them."""
-    changed = [name for name in sorted(os.listdir(units)) if _put(os.path.join(units, name), os.path.join(UNITS, name))]
+    files = sorted(units.iterdir())
+    changed = [file for file in files if _put(file, UNITS / file.name)]
     if changed:
         _systemctl("daemon-reload")
-    for name in sorted(os.listdir(units)):
-        if "[Install]" in _text(os.path.join(units, name)):
-            _systemctl("enable", "--now", name)
+    for file in files:
+        if "[Install]" in file.read_text(encoding="utf-8"):
+            _systemctl("enable", "--now", file.name)
 
 
-def _put(source: str, place: str) -> bool:
+def _put(source: Path, place: Path) -> bool:
     """Whether it was another one before."""
-    if _text(source) == _text(place):
+    if place.exists() and source.read_bytes() == place.read_bytes():
         return False
-    shutil.copyfile(source, f"{place}.tmp")
-    os.replace(f"{place}.tmp", place)
+    making = place.with_name(f".{place.name}.tmp")
+    shutil.copyfile(source, making)
+    os.replace(making, place)
     return True
 
 
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except OSError:
-        return ""
-
-
 def _systemctl(*words: str) -> None:
-    ran = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)
+    ran = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)  # noqa: S607  # its PATH
     if ran.returncode != 0:
         found = (ran.stderr.strip().splitlines() or ["no word"])[-1]
         raise RefusedError(f"systemctl {' '.join(words)}", "success", found, "type: journalctl -u edge-agent")

@@ -10,7 +10,14 @@ from firmware_profiles.canonical_zip import Member
 from fleet import bootstrap
 
 ZIPAPP = "godwit-bootstrap.pyz"
-_MAIN = "import sys\nfrom bootstrap import install\n\nsys.exit(install.main(sys.argv[1]))\n"
+_MAIN = """\
+import sys
+from pathlib import Path
+
+from fleet.bootstrap import install
+
+sys.exit(install.main(Path(sys.argv[1])))
+"""
 
 
 def script(name: str) -> str:
@@ -20,8 +27,8 @@ def script(name: str) -> str:
 
 def zipapp() -> bytes:
     """The whole package; the same source is the same bytes."""
-    content = {f"bootstrap/{path.name}": path.read_bytes() for path in sorted(_home().glob("*.py"))}
-    content["__main__.py"] = _MAIN.encode()
+    content = {"__main__.py": _MAIN.encode(), "fleet/__init__.py": b""}
+    content |= {f"fleet/bootstrap/{path.name}": path.read_bytes() for path in sorted(_home().glob("*.py"))}
     return b"".join(
         canonical_zip.stream(
             Member(name, len(each), zlib.crc32(each), lambda each=each: (each,))  # type: ignore[misc]
