@@ -25,10 +25,18 @@ def main(name: str) -> None:
     try:
         folder = own_folder(name)
         files = json.loads(sys.stdin.buffer.readline(1 << 22))[:MAX_FILES]
-        have = [present(folder, path, size) for path, size, _ in files]
+        places = [place_of(folder, path) for path, _, _ in files]
+        parts = [
+            place.with_name(f"{place.name}.{sha256[:16]}.part")
+            for place, (_, _, sha256) in zip(places, files, strict=True)
+        ]
+        prune(folder, {*places, *parts})
+        have = [present(*each) for each in zip(places, parts, files, strict=True)]
         say({"folder": str(folder), "have": have})
-        for (path, size, sha256), offset in zip(files, have):  # noqa: B905  # of one list
-            take(place_of(folder, path), size, sha256, offset)
+        for place, part, (_, size, sha256), offset in zip(places, parts, files, have, strict=True):
+            if not place.exists():
+                take(part, size, sha256, offset)
+                os.replace(part, place)
     except OSError as error:
         say({"error": (error.strerror or str(error)).lower()})
     except ValueError as error:
@@ -60,41 +68,46 @@ def place_of(folder: Path, path: str) -> Path:
     return folder.joinpath(*parts)
 
 
-def present(folder: Path, path: str, size: int) -> int:
-    """Bytes of that file that are here already."""
-    place = place_of(folder, path)
+def prune(folder: Path, wanted: set[Path]) -> None:
+    """Remove what is left of a flash that brought something else."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_dir() and path not in wanted:
+            path.unlink()
+
+
+def present(place: Path, part: Path, file: tuple[str, int, str]) -> int:
+    """Bytes of that file that are here already; what has its name is the right one, or is removed."""
+    _, size, sha256 = file
     if place.exists():
-        return size if place.stat().st_size == size else 0
-    part = partial(place)
+        if digest_of(place) == sha256:
+            return size
+        place.unlink()
     return min(part.stat().st_size, size) if part.exists() else 0
 
 
-def partial(place: Path) -> Path:
-    """Where a file lies until it is whole."""
-    return place.with_name(f"{place.name}.part")
-
-
-def take(place: Path, size: int, sha256: str, offset: int) -> None:
-    """Append what is missing; rename when it is whole."""
-    part = place if place.exists() and offset == size else partial(place)
-    place.parent.mkdir(parents=True, exist_ok=True)
+def digest_of(path: Path) -> str:
+    """SHA-256, hexadecimal."""
     digest = hashlib.sha256()
-    with part.open("r+b" if offset else "wb") as stream:
-        while stream.tell() < offset:
-            digest.update(stream.read(min(CHUNK_BYTES, offset - stream.tell())))
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def take(part: Path, size: int, sha256: str, offset: int) -> None:
+    """Append what is missing."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("ab") as stream:
+        stream.truncate(offset)
         while offset < size:
             chunk = sys.stdin.buffer.read(min(CHUNK_BYTES, size - offset))
             if not chunk:
                 raise ValueError("a sender that went away")
             stream.write(chunk)
-            digest.update(chunk)
             offset += len(chunk)
-        stream.truncate()
-    if digest.hexdigest() != sha256:
+    if digest_of(part) != sha256:
         part.unlink()
         raise ValueError("other bytes than were sent")
-    if part != place:
-        os.replace(part, place)
 
 
 if __name__ == "__main__":

@@ -100,18 +100,16 @@ class Ssh:
         files = sending.listed(folder)
         name = f"godwit-flash-{hashlib.sha256(self.root.encode()).hexdigest()[:8]}"
         command = f"{_python('receive')} {name}-$(id -u)"
-        process = subprocess.Popen(
-            self._line(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
         try:
-            return sending.send(process, folder, files, progress)
+            with subprocess.Popen(self._line(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+                try:
+                    return sending.send(process, folder, files, progress)
+                finally:
+                    process.kill()
         except sending.BrokenError as error:
             raise self._lost(str(error)) from None
         except sending.RefusedError as error:
             raise self._unavailable("room for what is sent", str(error), "free some space there, then again") from None
-        finally:
-            process.kill()
-            process.communicate()
 
     def run(self, arguments: Sequence[str], as_root: bool) -> Finished:
         """See `road.Road`."""
