@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"edge-agent {VERSION}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_of_devices(commands)
+    _add_identity(commands)
     _add_of_bundles(commands)
     _add_of_measuring(commands)
     return root
@@ -58,6 +59,24 @@ def _add_of_devices(commands: _Commands) -> None:
     status = _add(commands, "status", "what a running agent does")
     _add_root(status)
     _add_json(status)
+
+
+def _add_identity(commands: _Commands) -> None:
+    identity = _add(
+        commands,
+        "identity",
+        "a certificate for this device, whose key never leaves it",
+        "example: edge-agent identity request --root /var/lib/godwit > door-7.csr",
+    )
+    actions = identity.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    _add_root(_add(actions, "request", "print a signing request for `godwit ca sign`"))
+    accept = _add(actions, "accept", "use the certificate that was signed for it, from the next connection on")
+    accept.add_argument("certificate", type=Path, metavar="PEM")
+    accept.add_argument("--ca", type=Path, required=True, metavar="PEM", help="who signed it, and the broker's")
+    show = _add(actions, "show", "name the certificate in use, and until when it holds")
+    for action in (accept, show):
+        _add_root(action)
+        _add_json(action)
 
 
 def _add_of_bundles(commands: _Commands) -> None:

@@ -178,6 +178,10 @@ device = {quoted[0]}
 
 [broker]
 url = {quoted[1]}
+# Under mqtts://, with certificates of your own (edge-agent identity, godwit ca):
+# ca = "etc/identity/current/ca.pem"
+# certificate = "etc/identity/current/device.pem"
+# key = "etc/identity/current/device.key"
 
 # Where inputs come from. One table a source:
 # [[source]]

@@ -2,6 +2,7 @@
 
 ```
 ROOT/etc/agent.toml     the device's own configuration; written once, never touched by updates
+ROOT/etc/identity/      the device's own key and certificate
 ROOT/slots/a, b         unpacked deployments
 ROOT/slots/active       symbolic link to one of them; replaced by one atomic rename
 ROOT/var/spool.db       what waits to be acknowledged
@@ -30,6 +31,11 @@ class Root(NamedTuple):
     def config(self) -> Path:
         """The device's configuration."""
         return self.folder / "etc" / "agent.toml"
+
+    @property
+    def identity(self) -> Path:
+        """The device's own key and certificate."""
+        return self.folder / "etc" / "identity"
 
     @property
     def slots(self) -> Path:
