@@ -37,6 +37,7 @@ COMMANDS = (
     Entry("Ship", "kit", "fleet.agent_kit.cli:kit", "Gather what a bare device needs to run the agent.", "fleet"),
     Entry("Ship", "flash", "fleet.flash.cli:flash", "Install a bundle on devices.", "fleet"),
     Entry("Ship", "ca", "fleet.authority_cli:ca", "Say which device is which: certificates for MQTT.", "fleet"),
+    Entry("Ship", "repo", "fleet.repository.cli:repo", "Keep a signed repository of bundles.", "fleet"),
     Entry("Ship", "watch", "fleet.cli:watch", "Follow what devices say over MQTT.", "fleet"),
 )
 _BY_NAME = {entry.name: entry for entry in COMMANDS}
