@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,12 @@ from tools.broker import Broker, free_port
 PUBLISHER = Path(__file__).parent / "publisher.py"
 _START_S = 20.0
 _POLL_S = 0.005
+SLOW_FSYNC_MS = 20
+"""Of an SD card; FACTS.md imitates it like this."""
+_SLOW_DISK = (
+    *("strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"),
+    *("-e", f"inject=fsync,fdatasync:delay_exit={SLOW_FSYNC_MS * 1000}"),
+)
 
 
 class Throughput(NamedTuple):
@@ -51,14 +57,16 @@ class Steady(NamedTuple):
 
 
 @contextmanager
-def running(bundle: Path, folder: Path, broker_url: str, configuration: str = "") -> Iterator[Path]:
-    """A running agent; its root."""
+def running(
+    bundle: Path, folder: Path, broker_url: str, configuration: str = "", under: Sequence[str] = ()
+) -> Iterator[Path]:
+    """A running agent, under another program if one is given; its root."""
     root = folder / "device"
     edge_agent("install", bundle, "--root", root, "--broker", broker_url)
     with (root / "etc" / "agent.toml").open("a", encoding="utf-8") as stream:
         stream.write(configuration)
     with (folder / "agent.log").open("wb") as log:
-        agent = processes.start([AGENT, "run", "--root", root], log, log)
+        agent = processes.start([*under, AGENT, "run", "--root", root], log, log)
         try:
             yield root
         finally:
@@ -88,7 +96,20 @@ def steady(bundle: Path, data: Path, items: int, rate: int) -> Steady:
             durable_ms = watch.stop()
         command: list[str | Path] = [PYTHON, PUBLISHER, str(broker.port), str(rate), str(items // rate - 2)]
         publisher = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return Steady(share, publisher["share"], statistics.quantiles(durable_ms, n=20)[-1] if durable_ms else 0.0)
+    return Steady(share, publisher["share"], _p95(durable_ms))
+
+
+def durable_on_a_slow_disk(bundle: Path, data: Path, items: int, rate: int) -> float:
+    """From the prediction to its commit, where each fsync takes SLOW_FSYNC_MS: p95 in ms."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Broker(Path(name)) as broker,
+        running(bundle, Path(name), broker.url, replay(data, rate), _SLOW_DISK) as root,
+    ):
+        wait_for(root, rate)
+        watch = Watch(root)
+        wait_for(root, items)
+        return _p95(watch.stop())
 
 
 class Watch:
@@ -128,6 +149,10 @@ def wait_for(root: Path, predictions: int) -> dict[str, Any]:
                 return status
         time.sleep(0.05)
     raise TimeoutError(f"{predictions} predictions")
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1] if values else 0.0
 
 
 def _each_us(root: Path) -> float:

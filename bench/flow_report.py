@@ -103,11 +103,13 @@ def _throughput(subjects: list[Subject]) -> list[str]:
 def _steady(subject: Subject) -> list[str]:
     say(f"flow: {RATE} predictions a second for {SECONDS} s")
     found = flow.steady(subject.bundle, subject.raw, RATE * SECONDS, RATE)
+    slow_ms = flow.durable_on_a_slow_disk(subject.bundle, subject.raw, RATE * SECONDS, RATE)
     return [
         f"At {RATE} predictions a second to a mosquitto on loopback, for {SECONDS} s: the supervisor takes "
         f"{100 * found.supervisor:.1f} % of a core, a bare paho publisher of as many messages "
         f"{100 * found.publisher:.1f} % (×{found.supervisor / found.publisher:.2f}). From a prediction to its commit: "
-        f"p95 {found.durable_p95_ms:.0f} ms.",
+        f"p95 {found.durable_p95_ms:.0f} ms; where each fsync takes {flow.SLOW_FSYNC_MS} ms (an SD card, imitated by "
+        f"strace), {slow_ms:.0f} ms.",
         "",
         *_outage(subject),
         "",

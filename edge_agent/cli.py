@@ -38,15 +38,27 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"edge-agent {VERSION}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_of_devices(commands)
+    _add_identity(commands)
     _add_of_bundles(commands)
     _add_of_measuring(commands)
     return root
 
 
 def _add_of_devices(commands: _Commands) -> None:
-    install = _add(commands, "install", "unpack a bundle into a device root and make it the active one")
-    install.add_argument("bundle", type=Path, metavar="BUNDLE")
+    install = _add(
+        commands,
+        "install",
+        "unpack a kit's or a bundle's deployment into a device root and make it the active one",
+        "example: edge-agent install /media/stick/kit --root /var/lib/godwit",
+    )
+    install.add_argument("what", type=Path, metavar="KIT|BUNDLE")
     _add_root(install)
+    install.add_argument(
+        "--trust-root", type=Path, metavar="FILE", help="signed root metadata that this device trusts from now on"
+    )
+    install.add_argument(
+        "--profile", metavar="P", help="take what a kit has for it (default: the active deployment's, or what fits)"
+    )
     install.add_argument(
         "--device-id", metavar="ID", help="name of this device (first install only; default: its host name)"
     )
@@ -70,6 +82,45 @@ def _add_of_devices(commands: _Commands) -> None:
     status = _add(commands, "status", "what a running agent does")
     _add_root(status)
     _add_json(status)
+    _add_of_updates(commands)
+
+
+def _add_of_updates(commands: _Commands) -> None:
+    update = _add(
+        commands,
+        "update",
+        "look for a newer deployment, bring it, and judge how it does",
+        "example: edge-agent update --now --root /var/lib/godwit",
+    )
+    _add_root(update)
+    update.add_argument("--now", action="store_true", help="look into the repository even if it is not time yet")
+    _add_json(update)
+    for name, text in (
+        ("rollback", "make the deployment before the active one again"),
+        ("mark-good", "let the deployment on probation stay"),
+        ("history", "what became of the updates"),
+    ):
+        command = _add(commands, name, text)
+        _add_root(command)
+        _add_json(command)
+
+
+def _add_identity(commands: _Commands) -> None:
+    identity = _add(
+        commands,
+        "identity",
+        "a certificate for this device, whose key never leaves it",
+        "example: edge-agent identity request --root /var/lib/godwit > door-7.csr",
+    )
+    actions = identity.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    _add_root(_add(actions, "request", "print a signing request for `godwit ca sign`"))
+    accept = _add(actions, "accept", "use the certificate that was signed for it, from the next connection on")
+    accept.add_argument("certificate", type=Path, metavar="PEM")
+    accept.add_argument("--ca", type=Path, required=True, metavar="PEM", help="who signed it, and the broker's")
+    show = _add(actions, "show", "name the certificate in use, and until when it holds")
+    for action in (accept, show):
+        _add_root(action)
+        _add_json(action)
 
 
 def _add_of_bundles(commands: _Commands) -> None:
@@ -169,7 +220,7 @@ def _count(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse and call the command's module."""
     arguments = parser().parse_args(argv)
-    module = importlib.import_module(f"edge_agent.commands.{arguments.command}")
+    module = importlib.import_module(f"edge_agent.commands.{arguments.command.replace('-', '_')}")
     code: int = module.main(arguments)
     return code
 

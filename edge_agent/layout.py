@@ -2,12 +2,20 @@
 
 ```
 ROOT/etc/agent.toml     the device's own configuration; written once, never touched by updates
+ROOT/etc/identity/      the device's own key and certificate
 ROOT/slots/a, b         unpacked deployments
 ROOT/slots/active       symbolic link to one of them; replaced by one atomic rename
+ROOT/slots/proven       symbolic link to the one that did well; where a lost update rolls back to
+ROOT/trust/             signed metadata, and what is known of the time
+ROOT/update/            what the updater is at, was at, and will not try again; what it fetches
+ROOT/agent/             the agent's own code, in slots as well
 ROOT/var/spool.db       what waits to be acknowledged
 ROOT/var/cache/         what runtimes keep to load faster
-ROOT/run/               status.json and the lock of the running agent
+ROOT/run/               status.json, health.json and the lock of the running agent; its request for an update
 ```
+
+`slots`, `trust`, `update` and `agent` belong to the updater's user, and all others can only read them; `var` and
+`run` belong to the agent's. The updater's group can write in `run`, since it removes the request.
 """
 
 from __future__ import annotations
@@ -16,9 +24,8 @@ import fcntl
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
-
-SLOTS = ("a", "b")
 
 
 class Root(NamedTuple):
@@ -30,6 +37,11 @@ class Root(NamedTuple):
     def config(self) -> Path:
         """The device's configuration."""
         return self.folder / "etc" / "agent.toml"
+
+    @property
+    def identity(self) -> Path:
+        """The device's own key and certificate."""
+        return self.folder / "etc" / "identity"
 
     @property
     def slots(self) -> Path:
@@ -71,18 +83,61 @@ class Root(NamedTuple):
         """What the running agent says about itself."""
         return self.folder / "run" / "status.json"
 
+    @property
+    def health(self) -> Path:
+        """How the running agent does, for the updater."""
+        return self.folder / "run" / "health.json"
+
+    @property
+    def request(self) -> Path:
+        """Exists while the agent asks for a check at once."""
+        return self.folder / "run" / "request"
+
+    @property
+    def trust(self) -> Path:
+        """Signed metadata, and what is known of the time."""
+        return self.folder / "trust"
+
+    @property
+    def update(self) -> Path:
+        """The updater's own folder."""
+        return self.folder / "update"
+
+    @property
+    def journal(self) -> Path:
+        """What the updater is at."""
+        return self.update / "journal.json"
+
+    @property
+    def history(self) -> Path:
+        """What became of every update."""
+        return self.update / "history.jsonl"
+
+    @property
+    def rejected(self) -> Path:
+        """Versions that are not tried again."""
+        return self.update / "rejected.json"
+
+    @property
+    def download(self) -> Path:
+        """What was fetched, perhaps in part."""
+        return self.update / "download"
+
+    @property
+    def agent_code(self) -> Path:
+        """The agent's own code, in slots."""
+        return self.folder / "agent"
+
     def make(self) -> None:
-        """Create the folders that are missing."""
-        for name in ("etc", "slots", "var", "run"):
+        """Create the folders that are missing, durably."""
+        for name in ("etc", "slots", "trust", "update", "update/download", "var", "run"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder.parent, self.folder, self.update):
+            atomic.sync_folder(folder)
 
     def active_slot(self) -> str:
         """Name of the active slot; empty before the first installation."""
         return str(self.active.readlink()) if self.active.is_symlink() else ""
-
-    def idle_slot(self) -> Path:
-        """The slot that is not active."""
-        return self.slots / next(slot for slot in SLOTS if slot != self.active_slot())
 
     def lock(self) -> IO[bytes] | None:
         """The lock that a running agent holds until it ends; None if another one holds it."""

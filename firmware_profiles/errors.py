@@ -6,7 +6,8 @@ GodwitError             exit 1   anything below that has no better name
 │   └── BundleError     exit 2   … and the file is a bundle
 ├── GoalError           exit 3   nothing that was built meets the goal
 ├── UnavailableError    exit 4   a package, program, device or broker is missing
-└── RefusedError        exit 5   a model was refused: it disagrees with its golden vectors
+├── RefusedError        exit 5   a model was refused: it disagrees with its golden vectors
+└── TrustError          exit 6   an update is not trusted: unsigned, expired, older than what was known
 (Ctrl-C)                exit 130
 ```
 """
@@ -86,6 +87,12 @@ class RefusedError(GodwitError):
     exit_code = 5
 
 
+class TrustError(GodwitError):
+    """An update does not verify, so nothing of it is used."""
+
+    exit_code = 6
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Name the close match if there is one, else every known word: a next step for a typo."""
     known = sorted(known)
@@ -117,6 +124,6 @@ def from_process(exit_code: int, stderr: str) -> GodwitError | None:
     """The error that another Godwit process told on its stderr; None if it told none of ours."""
     matches = filter(None, map(_LINE.match, stderr.splitlines()))
     problems = [Problem(**match.groupdict()) for match in matches]
-    kinds = (InputError, GoalError, UnavailableError, RefusedError)
+    kinds = (InputError, GoalError, UnavailableError, RefusedError, TrustError)
     kind = next((kind for kind in kinds if kind.exit_code == exit_code), GodwitError)
     return kind(*problems) if problems else None

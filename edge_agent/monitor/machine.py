@@ -33,6 +33,11 @@ def _cpu() -> str:
     return next(named, platform.machine())
 
 
+def memory_bytes() -> int:
+    """All the memory there is."""
+    return os.sysconf("SC_PHYS_PAGES") * _PAGE_BYTES
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of a process; 0 if it is gone."""
     try:

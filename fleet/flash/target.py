@@ -1,37 +1,112 @@
-"""Where a bundle is flashed to, as typed: `dir:///path`."""
+"""Where a bundle is flashed to, as typed: a URL, whose scheme is the transport."""
 
 from __future__ import annotations
 
+import getpass
+import platform
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from firmware_profiles.errors import InputError, Problem
+from firmware_profiles import ssh
+from firmware_profiles.errors import InputError, Problem, did_you_mean
+from firmware_profiles.installation import Installed
+from fleet.flash.folder import Here
+from fleet.flash.given import Given
+from fleet.flash.on_device import OnDevice
+from fleet.flash.plan import Planned
+from fleet.flash.road import DEFAULT_ROOT
+from fleet.flash.sources import Source
+from fleet.flash.ssh import Ssh
 
-_EXPECTED = "dir:///ABSOLUTE/PATH"
+
+class Target(Protocol):
+    """Something that can be flashed.
+
+    Attributes:
+        name: as in errors.
+    """
+
+    name: str
+
+    def open(self) -> None:
+        """Connect, and hold it for this flash.
+
+        Raises:
+            UnavailableError: it cannot be had.
+        """
+
+    def close(self) -> None:
+        """Let go; never fails, and does nothing a second time."""
+
+    def plan(self, source: Source) -> Planned:
+        """What is to be done there; nothing is written.
+
+        Raises:
+            GodwitError: everything for which it cannot be done.
+        """
+
+    def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
+        """Do what was planned.
+
+        Raises:
+            GodwitError: it failed; the target is as it was.
+        """
 
 
-def parse(texts: tuple[str, ...]) -> list[Path]:
-    """The device roots that `texts` name.
+def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
+    """The targets that `texts` name.
 
     Raises:
         InputError: everything that is wrong in any of them.
     """
-    problems = [problem for text in texts if (problem := _problem(text))]
+    targets: list[Target] = []
+    problems: list[Problem] = []
+    for text in texts:
+        try:
+            targets.append(_parse(text, given))
+        except InputError as error:
+            problems += error.problems
     if problems:
         raise InputError(*problems)
-    return [Path(unquote(urlsplit(text).path)) for text in texts]
+    return targets
 
 
-def _problem(text: str) -> Problem | None:
+def _parse(text: str, given: Given) -> Target:
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        return Problem(text, _EXPECTED, str(error), "correct the target")
-    if parts.scheme in ("ssh", "serial", "image", "adb"):
-        step = "copy the bundle there and type: edge-agent install"
-        return Problem(text, _EXPECTED, f"{parts.scheme}://, which is not there yet", step)
-    if parts.scheme != "dir":
-        return Problem(text, _EXPECTED, "another form", "put dir:// before an absolute path")
+        raise InputError(Problem(text, "a target's URL", str(error), "correct the target")) from None
+    if parts.scheme not in SCHEMES:
+        step = did_you_mean(parts.scheme, SCHEMES) if parts.scheme else "put dir:// before an absolute path"
+        raise InputError(Problem(text, " or ".join(f"{each}://…" for each in SCHEMES), "another form", step))
+    return SCHEMES[parts.scheme](text, parts, given)
+
+
+def _dir(text: str, parts: SplitResult, given: Given) -> Target:
     if parts.netloc or not parts.path.startswith("/"):
-        return Problem(text, _EXPECTED, "a relative path", "write three slashes: dir:///path")
-    return None
+        step = "write three slashes: dir:///path"
+        raise InputError(Problem(text, "dir:///ABSOLUTE/PATH", "a relative path", step))
+    return Here(Path(unquote(parts.path)), given)
+
+
+def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
+    hint = "name another device root: ?root=/home/pi/godwit"
+    host, query = ssh.parse(text, "target", ["root"], hint)
+    root = query.get("root", DEFAULT_ROOT)
+    if not root.startswith("/"):
+        raise InputError(Problem(text, "an absolute path of the device root", root, hint))
+    road = Ssh(text.partition("?")[0], host, root.rstrip("/"), given.password_file)
+    return OnDevice(road, _owner(), given)
+
+
+def _owner() -> str:
+    return f"{getpass.getuser()} on {platform.node()}"
+
+
+SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
+    "ssh": _ssh,
+    "dir": _dir,
+}
+"""Scheme → what makes its target: (as typed, its parts, what else was given) → Target; raises InputError."""

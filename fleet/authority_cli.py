@@ -1,0 +1,166 @@
+"""`godwit ca`: parse, call one function, print."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+import msgspec
+
+from firmware_profiles.errors import InputError, Problem
+from fleet import passphrase
+from godwit import usage
+
+if TYPE_CHECKING:
+    from fleet.authority.authority import Authority
+    from fleet.authority.certificates import Signer
+
+_PATH = click.Path(path_type=Path)
+_CA = click.option(
+    "--ca", "folder", type=_PATH, required=True, envvar="GODWIT_CA", metavar="DIR", help="Its folder; or GODWIT_CA."
+)
+_PASSPHRASE_FILE = click.option(
+    "--passphrase-file", type=_PATH, metavar="F", help="Holds one line; asked for by default."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_DAYS = click.IntRange(1, 3650)
+_SOON_DAYS = 30
+
+
+@click.group(cls=usage.Group)
+def ca() -> None:
+    """Say which device is which: certificates for MQTT under TLS, from an authority of your own.
+
+    \b
+    godwit ca init ~/ca
+    export GODWIT_CA=~/ca
+    godwit ca issue broker --host broker.lan --host 192.168.1.2
+    ssh door-7 edge-agent identity request --root /var/lib/godwit | godwit ca sign - > door-7.pem
+    godwit ca revoke door-7
+    """
+
+
+@ca.command()
+@click.argument("folder", type=_PATH, metavar="DIR")
+@click.option("--name", default="Godwit devices", show_default=True, metavar="TEXT", help="Shown in certificates.")
+@click.option("--passphrase-file", type=_PATH, metavar="F", help="Holds one line; asked for by default.")
+@click.option("--no-passphrase", is_flag=True, help="Leave the key unlocked: whoever reads it can be any device.")
+@_JSON
+def init(folder: Path, name: str, passphrase_file: Path | None, no_passphrase: bool, as_json: bool) -> None:
+    """Make an authority in DIR. Its key never leaves this machine; keep a copy in a safe place."""
+    from fleet.authority import authority
+
+    if no_passphrase and passphrase_file:
+        found = "--passphrase-file and --no-passphrase"
+        raise InputError(Problem("godwit ca init", "one of the two", found, "leave one out"))
+    secret = None if no_passphrase else passphrase.new(passphrase_file)
+    made = authority.make(folder, name, secret)
+    if as_json:
+        _show_json({"folder": str(folder), "certificate": str(made.certificate), "locked": not no_passphrase})
+    else:
+        click.echo(f"made an authority in {folder}; give {made.certificate} to brokers and devices, and nothing else")
+
+
+@ca.command()
+@click.argument("request", type=click.File("rb"), metavar="CSR")
+@_CA
+@click.option("--device-id", metavar="ID", help="Refuse a request of another device.")
+@click.option("--days", type=_DAYS, default=398, show_default=True, help="How long it holds.")
+@_PASSPHRASE_FILE
+@_JSON
+def sign(
+    request: BinaryIO,
+    folder: Path,
+    device_id: str | None,
+    days: int,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Sign a device's own request (- for standard input) and print the certificate.
+
+    The request comes from `edge-agent identity request`; the device takes the certificate by
+    `edge-agent identity accept`. A renewal is the same once more.
+    """
+    authority, signer = _unlocked(folder, passphrase_file)
+    path = authority.sign(signer, request.read(16_385), device_id, days)
+    if as_json:
+        _show_json(_as_told(authority, path))
+    else:
+        click.echo(path.read_text(encoding="ascii"), nl=False)
+
+
+@ca.command()
+@click.argument("name", metavar="NAME")
+@_CA
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Of a server: a name or address it is reached by.")
+@click.option("--days", type=_DAYS, default=398, show_default=True, help="How long it holds.")
+@_PASSPHRASE_FILE
+@_JSON
+def issue(
+    name: str, folder: Path, hosts: tuple[str, ...], days: int, passphrase_file: Path | None, as_json: bool
+) -> None:
+    """Make a key and its certificate here: for the broker (--host), or for an operator."""
+    authority, signer = _unlocked(folder, passphrase_file)
+    path = authority.issue(signer, name, hosts, days)
+    if as_json:
+        _show_json(_as_told(authority, path))
+    else:
+        click.echo(f"{path} and {path.with_suffix('.key')}")
+
+
+@ca.command()
+@click.argument("name", metavar="NAME")
+@_CA
+@_PASSPHRASE_FILE
+@_JSON
+def revoke(name: str, folder: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Take back every certificate of NAME, a device that was stolen or an operator who left.
+
+    A broker refuses it once it has the new list: copy crl.pem to it and send it SIGHUP.
+    """
+    authority, signer = _unlocked(folder, passphrase_file)
+    taken = authority.revoke(signer, name)
+    if as_json:
+        _show_json({"revoked": taken, "revocation_list": str(authority.revocation_list)})
+    else:
+        click.echo(f"took back {len(taken)} of {name}; give {authority.revocation_list} to the broker now")
+
+
+@ca.command()
+@_CA
+@_JSON
+def status(folder: Path, as_json: bool) -> None:
+    """List what was signed, and what has to be renewed."""
+    from fleet.authority import authority, certificates
+
+    issued = authority.Authority(folder).register().issued
+    if as_json:
+        _show_json(issued)
+        return
+    now = certificates.now()
+    width = max((len(each.name) for each in issued), default=0)
+    for each in issued:
+        left = each.days_left(now)
+        state = "revoked" if each.revoked_at else "expired" if left < 0 else f"{left} days left"
+        mark = "  renew it" if each.holds(now) and left < _SOON_DAYS else ""
+        click.echo(f"{each.name.ljust(width)}  {each.kind:<6}  {state}{mark}")
+
+
+def _unlocked(folder: Path, passphrase_file: Path | None) -> tuple[Authority, Signer]:
+    from fleet.authority.authority import Authority
+
+    authority = Authority(folder)
+    authority.register()
+    return authority, authority.unlock(partial(passphrase.known, passphrase_file))
+
+
+def _as_told(authority: Authority, path: Path) -> dict[str, object]:
+    newest = authority.register().issued[-1]
+    return {"certificate": str(path)} | msgspec.structs.asdict(newest)
+
+
+def _show_json(document: object) -> None:
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")

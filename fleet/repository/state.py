@@ -1,0 +1,163 @@
+"""What a repository says now, and how it comes to say something else: all of it, or nothing.
+
+A change writes files under new names first (bundles, N.targets.json, N.snapshot.json); then one rename, that of
+timestamp.json, makes devices see them. Whatever was cut off before that is written again by the next change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from securesystemslib.signer import Signer
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
+from tuf.api.serialization import DeserializationError
+
+from firmware_profiles import atomic
+from firmware_profiles.errors import Problem, TrustError
+from firmware_profiles.targets import Note, write_note
+from fleet.repository import settings
+from fleet.repository.places import Places
+from fleet.repository.settings import Role
+from fleet.repository.signers import Keyring
+
+S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
+_ROOT = re.compile(r"^([1-9][0-9]*)\.root\.json\Z")
+
+
+def utc_now() -> datetime:
+    """Now, in whole seconds, as TUF writes it."""
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+class State:
+    """The newest metadata of a repository, verified from its root on.
+
+    Attributes:
+        root, targets, snapshot, timestamp: what is published; to be changed in place, then `publish`ed.
+    """
+
+    def __init__(self, places: Places) -> None:
+        """Read what is published.
+
+        Raises:
+            InputError: the settings cannot be read.
+            TrustError: what lies there is not what this repository signed.
+        """
+        self.places = places
+        self.settings = settings.load(places)
+        newest = max(root_versions(places), default=1)
+        raw = self._read(f"{newest}.root.json")
+        if hashlib.sha256(raw).hexdigest() != self.settings.root_sha256:
+            raise _foreign(places.metadata / f"{newest}.root.json", "the root that was signed here last")
+        self.root = _parse(Root, raw, places.metadata / f"{newest}.root.json")
+        self.timestamp = self._signed(Timestamp, "timestamp", "timestamp.json")
+        self.snapshot = self._signed(Snapshot, "snapshot", f"{self.timestamp.snapshot_meta.version}.snapshot.json")
+        of_targets = self.snapshot.meta["targets.json"].version
+        self.targets = self._signed(Targets, "targets", f"{of_targets}.targets.json")
+
+    def _signed(self, kind: type[S], role: Role, name: str) -> S:
+        raw = self._read(name)
+        metadata = _metadata(kind, raw, self.places.metadata / name)
+        try:
+            self.root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        except (RepositoryError, ValueError):
+            raise _foreign(self.places.metadata / name, f"signatures of {role}'s keys") from None
+        return metadata.signed
+
+    def _read(self, name: str) -> bytes:
+        path = self.places.metadata / name
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise _foreign(path, "the repository's own file", (error.strerror or "").lower()) from None
+
+
+def publish(state: State, keys: Keyring, changed: Iterable[Role]) -> list[str]:
+    """Sign what changed, and what names it, and make it public; the timestamp comes last.
+
+    Returns:
+        Names of the metadata files that were written.
+
+    Raises:
+        InputError: keys are missing; nothing is written then.
+    """
+    order: tuple[Role, ...] = ("targets", "snapshot", "timestamp")
+    first = min((order.index(role) for role in changed if role in order), default=len(order))
+    todo = order[first:]
+    signers = {role: keys.signers(state.root, role) for role in todo}
+    files: dict[str, bytes] = {}
+    for role in todo:
+        signed = _next(state, role)
+        raw = sign(signed, signers[role])
+        files[f"{signed.version}.{role}.json" if role != "timestamp" else "timestamp.json"] = raw
+    for name, raw in files.items():
+        atomic.write_bytes(state.places.metadata / name, raw)
+    return list(files)
+
+
+def _next(state: State, role: Role) -> Targets | Snapshot | Timestamp:
+    """The next version of a role, as it will be signed."""
+    signed: Targets | Snapshot | Timestamp = getattr(state, role)
+    signed.version += 1
+    stamp(signed, state.settings.expires_days[role])
+    if isinstance(signed, Snapshot):
+        signed.meta = {"targets.json": MetaFile(state.targets.version)}
+    elif isinstance(signed, Timestamp):
+        signed.snapshot_meta = MetaFile(state.snapshot.version)
+    return signed
+
+
+def stamp(signed: Root | Targets | Snapshot | Timestamp, days: int, note: Note | None = None) -> None:
+    """Say when it is signed, and until when it is valid."""
+    now = utc_now()
+    signed.expires = now + timedelta(days=days)
+    signed.unrecognized_fields.update(write_note(msgspec.structs.replace(note or Note(), signed_at=now)))
+
+
+def sign(signed: Root | Targets | Snapshot | Timestamp, signers: Iterable[Signer]) -> bytes:
+    """Metadata with the signatures of all `signers`."""
+    metadata: Metadata[Root | Targets | Snapshot | Timestamp] = Metadata(signed)  # type: ignore[type-var]
+    for signer in signers:
+        metadata.sign(signer, append=True)
+    return metadata.to_bytes()
+
+
+def publish_root(state: State, raw: bytes) -> str:
+    """Write a root that was signed, and remember it as the newest."""
+    name = f"{state.root.version}.root.json"
+    atomic.write_bytes(state.places.metadata / name, raw)
+    state.settings = msgspec.structs.replace(state.settings, root_sha256=hashlib.sha256(raw).hexdigest())
+    settings.save(state.places, state.settings)
+    return name
+
+
+def root_versions(places: Places) -> list[int]:
+    """Versions of the roots that are published, in order."""
+    names = (path.name for path in places.metadata.glob("*.root.json"))
+    return sorted(int(match[1]) for name in names if (match := _ROOT.match(name)))
+
+
+def _metadata(kind: type[S], raw: bytes, path: Path) -> Metadata[S]:
+    try:
+        metadata = Metadata[S].from_bytes(raw)
+    except (DeserializationError, RecursionError):
+        raise _foreign(path, f"{kind.type} metadata") from None
+    if metadata.signed.type != kind.type:
+        raise _foreign(path, f"{kind.type} metadata", f"{metadata.signed.type} metadata")
+    return metadata
+
+
+def _parse(kind: type[S], raw: bytes, path: Path) -> S:
+    return _metadata(kind, raw, path).signed
+
+
+def _foreign(path: Path, expected: str, found: str = "something else") -> TrustError:
+    step = "somebody changed the published folder: restore it from a copy before you sign anything"
+    return TrustError(Problem(str(path), expected, found, step))
