@@ -81,7 +81,7 @@ def ours(content: bytes, host: Path, device: Path, limit_s: float) -> float | No
             began_s = time.monotonic()
             link = bringing.host_of(cargo)
             with Port(str(host), _PTY_BAUD) as port:
-                meeting.meet(port, link, "bench", _PTY_BAUD, lambda _: None)
+                meeting.meet(port, link, "bench", _PTY_BAUD)
                 said = bringing.bring(link, port, lambda *_: None)
             took_s = time.monotonic() - began_s
         finally:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
+import platform
+import shutil
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from firmware_profiles.errors import Problem, UnavailableError
+from edge_agent import config
+from edge_agent.deployment import read_slot
+from edge_agent.layout import Root
+from firmware_profiles import profile
+from firmware_profiles.errors import GodwitError, Problem, UnavailableError
+from firmware_profiles.manifest import MANIFEST_NAME
 from firmware_profiles.serial_link.device import Device, Store
 from firmware_profiles.serial_link.pump import Line, LineLostError
 from firmware_profiles.serial_receiver.serving import serve
@@ -19,7 +28,32 @@ _AGAIN_S = 1.0
 _NOISE_BYTES = 64
 
 
-def serve_port(store: Store, told: bytes, name: str, baud: int, once: bool) -> int:
+def facts(root: Root) -> bytes:
+    """What this device is, before anything is sent: JSON, as `godwit flash` asks it elsewhere by a script."""
+    there = next(path for path in (root.folder, *root.folder.parents) if path.exists())
+    manifest = root.active / MANIFEST_NAME
+    content = manifest.read_bytes() if manifest.exists() else b""
+    installed, device = None, ""
+    with contextlib.suppress(GodwitError):  # something there is damaged: it can be flashed all the same
+        installed = read_slot(root.active).manifest
+    with contextlib.suppress(GodwitError):
+        device = config.load(root.config).device
+    told = {
+        "arch": profile.userland_arch(),
+        "kernel": platform.machine(),
+        "glibc": platform.libc_ver()[1],
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "board": profile.board(),
+        "free_bytes": shutil.disk_usage(there).free,
+        "clock_s": int(time.time()),
+        "manifest_sha256": hashlib.sha256(content).hexdigest() if content else "",
+        "installed": [installed.name, installed.version] if installed else [],
+        "device": device,
+    }
+    return json.dumps(told).encode()
+
+
+def serve_port(store: Store, facts: Callable[[], bytes], name: str, baud: int, once: bool) -> int:
     """Transfers over a port, which is opened again whenever it was lost; with `once`, one.
 
     Raises:
@@ -29,7 +63,7 @@ def serve_port(store: Store, told: bytes, name: str, baud: int, once: bool) -> i
     def say(text: str) -> None:
         print(f"{name}: {text}", file=sys.stderr, flush=True)
 
-    device = Device(store, told)
+    device = Device(store, facts)
     missed = said = ""
 
     def goes_on() -> bool:

@@ -102,7 +102,9 @@ def text() -> str:
     pieces += [_INTRODUCTION, "## Frames", _FRAMES, "## Chunks"]
     pieces += [_CHUNKS.format(chunk=messages.CHUNK_BYTES, most=messages.MOST_CHUNKS)]
     pieces += ["The list of contents:", f"```json\n{_LISTED.encode().decode()}\n```"]
-    pieces += ["`device_id` and `broker` may be missing. Paths begin with `kit/`, or are `trust-root.json`."]
+    pieces += [
+        "Paths begin with `kit/`, or are `root.json`, the trust root. `device_id`, `broker` and `profile` may be there."
+    ]
     pieces += ["## Messages", *(_message(kind) for kind in messages.FORMS)]
     pieces += ["## What makes it reliable"]
     pieces += [_RELIABILITY.format(window=bitmap.WINDOW_CHUNKS, silence=max(host.SILENCE_S, device.SILENCE_S))]

@@ -29,16 +29,18 @@ def main(arguments: argparse.Namespace) -> int:
             "--json",
         ]
 
-    store, told = Staging(root.received, install), serving.facts(root.folder)
+    def facts() -> bytes:
+        return receiving.facts(root)
+
+    store = Staging(root.received, install)
     if arguments.serial:
-        return receiving.serve_port(store, told, arguments.serial, arguments.baud, arguments.once)
-    return serving.serve_console(store, told)
+        return receiving.serve_port(store, facts, arguments.serial, arguments.baud, arguments.once)
+    return serving.serve_console(store, facts)
 
 
 def flags(files: Path, contents: Contents) -> list[str]:
     """What `install` is told of a transfer whose files lie in `files`."""
-    pairs = (("--device-id", contents.device_id), ("--broker", contents.broker))
-    told = [f"{flag}={value}" for flag, value in pairs if value is not None]
+    told = [f"--{name.replace('_', '-')}={value}" for name, value in contents.told().items()]
     if any(file.path == TRUST_ROOT for file in contents.files):
         told.append(f"--trust-root={files / TRUST_ROOT}")
     return [str(files / KIT), *told]

@@ -2,9 +2,9 @@
 
 ```json
 {"format": 1, "files": [{"path": "kit/metadata/1.root.json", "size_bytes": 2391, "sha256": "…"}],
- "device_id": "door-7", "broker": "mqtt://broker.lan"}
+ "device_id": "door-7", "broker": "mqtt://broker.lan", "profile": "raspberry-pi-5"}
 ```
-Files of the kit lie below `kit/`; `trust-root.json` beside it is the trust root, if one is brought.
+Files of the kit lie below `kit/`; `root.json` beside it is the trust root, if one is brought.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from firmware_profiles.serial_link.chunks import Chunks
 from firmware_profiles.serial_link.messages import MOST_IN_STREAM
 
 KIT = "kit"
-TRUST_ROOT = "trust-root.json"
+TRUST_ROOT = "root.json"
 MOST_BYTES = 1 << 20
 """Of the list itself."""
 MOST_FILES = 4096
 _FORMAT = 1
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+@=-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._+@=-]{0,127}){0,7}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_TOLD = ("device_id", "broker", "profile")
 _TEXT = re.compile(r"[!-~]{1,1000}")
 _STEP = "make the kit again"
 
@@ -46,12 +47,16 @@ class Contents(NamedTuple):
     files: tuple[File, ...]
     device_id: str | None = None
     broker: str | None = None
+    profile: str | None = None
+
+    def told(self) -> dict[str, str]:
+        """What is told, by its name."""
+        every = {name: getattr(self, name) for name in _TOLD}
+        return {name: value for name, value in every.items() if value is not None}
 
     def encode(self) -> bytes:
         """As it travels."""
-        told = {"device_id": self.device_id, "broker": self.broker}
-        present = {name: value for name, value in told.items() if value is not None}
-        document = {"format": _FORMAT, "files": [file._asdict() for file in self.files], **present}
+        document = {"format": _FORMAT, "files": [file._asdict() for file in self.files], **self.told()}
         return json.dumps(document, separators=(",", ":")).encode()
 
     def chunks(self) -> Chunks:
@@ -66,8 +71,11 @@ class Cargo(NamedTuple):
     paths: list[Path]
 
 
-def gather(kit: Path, trust_root: Path | None, device_id: str | None = None, broker: str | None = None) -> Cargo:
+def gather(kit: Path, trust_root: Path | None, **told: str) -> Cargo:
     """The folder `kit`, to be brought.
+
+    Args:
+        told: what the installation is told, as in `Contents`.
 
     Raises:
         InputError: a file cannot be read, or cannot travel.
@@ -79,7 +87,7 @@ def gather(kit: Path, trust_root: Path | None, device_id: str | None = None, bro
         files = tuple(File(name, path.stat().st_size, sha256_of(path)) for name, path in named)
     except OSError as error:
         raise InputError(Problem(str(error.filename), "a file to read", str(error.strerror), _STEP)) from None
-    contents = decode(Contents(files, device_id, broker).encode())  # what the device would refuse is refused here
+    contents = decode(Contents(files, **told).encode())  # what the device would refuse is refused here
     return Cargo(contents, [path for _, path in named])
 
 
@@ -111,13 +119,13 @@ def decode(raw: bytes) -> Contents:
     problems = [Problem("contents", "path, size and hash of a file", "other fields", _STEP)] * (None in files)
     good = tuple(file for file in files if file is not None)
     problems += _clashes(good)
-    for name in ("device_id", "broker"):
-        value = document.get(name)
-        if value is not None and not (isinstance(value, str) and _TEXT.fullmatch(value)):
+    told = {name: document[name] for name in _TOLD if name in document}
+    for name, value in told.items():
+        if not (isinstance(value, str) and _TEXT.fullmatch(value)):
             problems.append(Problem(f"contents: {name}", "printable text", "something else", "correct it"))
     if problems:
         raise InputError(*problems)
-    return Contents(good, document.get("device_id"), document.get("broker"))
+    return Contents(good, **told)
 
 
 def _file(entry: Any) -> File | None:

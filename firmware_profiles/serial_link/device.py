@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 from firmware_profiles.errors import GodwitError, InputError, Problem
@@ -80,7 +81,8 @@ class Device:
         served: how many hosts were told how it ended, and knew.
     """
 
-    def __init__(self, store: Store, facts: bytes) -> None:
+    def __init__(self, store: Store, facts: Callable[[], bytes]) -> None:
+        """Args: `facts` tells JSON about this device."""
         self.state = "idle"
         self.served = 0
         self._store = store
@@ -144,7 +146,7 @@ class Device:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Hello):
-            self._answer(Ready(VERSION, message.nonce, self._facts))
+            self._answer(Ready(VERSION, message.nonce, self._facts()))
         elif isinstance(message, Offer):
             self._offered(message)
         elif isinstance(message, Data | Poll | Finish | Bye):

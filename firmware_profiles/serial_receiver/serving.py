@@ -1,21 +1,16 @@
-"""A receiver that was started on a console, and what every receiver tells about its device."""
+"""A receiver at a line, and at the console that started it."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import platform
-import shutil
 import sys
 import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from firmware_profiles import VERSION
 from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.serial_link.device import Device, Store
 from firmware_profiles.serial_link.pump import Line, LineLostError, pump
@@ -24,25 +19,13 @@ _ALONE_S = 60.0
 _LAST_WORDS_S = 0.2
 
 
-def facts(folder: Path) -> bytes:
-    """What a device tells about itself before anything is sent: JSON."""
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    told = {
-        "agent": VERSION,
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "free_bytes": shutil.disk_usage(there).free,
-    }
-    return json.dumps(told).encode()
-
-
-def serve_console(store: Store, told: bytes) -> int:
+def serve_console(store: Store, facts: Callable[[], bytes]) -> int:
     """One transfer over the console that started this; how its installation ended.
 
     Raises:
         UnavailableError: nobody came, or the console hung up.
     """
-    device = Device(store, told)
+    device = Device(store, facts)
     began_s = time.monotonic()
 
     def goes_on() -> bool:

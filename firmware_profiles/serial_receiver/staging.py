@@ -3,7 +3,7 @@
 ```
 FOLDER/lock            held by the receiver that is at work
 FOLDER/contents.json   the list of contents, as it came; its SHA-256 names the transfer
-FOLDER/files/          kit/… and trust-root.json
+FOLDER/files/          kit/… and root.json
 FOLDER/bitmap          that SHA-256, and a bit for each chunk: written after the files are synced
 FOLDER/before/         the files of the transfer before, while those that are still good are kept
 ```

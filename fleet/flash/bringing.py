@@ -19,6 +19,11 @@ _BACK_S = 60.0
 _TELL_S = 0.2
 
 
+def in_words(what: str, done_bytes: int, total_bytes: int) -> str:
+    """Progress, for people."""
+    return f"{what}: {done_bytes / 1e6:.2f} of {total_bytes / 1e6:.2f} MB" if total_bytes else what
+
+
 def host_of(cargo: Cargo) -> Host:
     """The host's end of its transfer."""
     return Host(cargo.contents, _reader(cargo), time.monotonic(), random.SystemRandom())

@@ -33,7 +33,7 @@ _NO_HISTORY = "unset HISTFILE; stty -echo; PS1=; PS2="
 
 
 class Login(NamedTuple):
-    """Who logs in; the password is asked for only where the console does."""
+    """Who logs in, empty for nobody; the password is asked for only where the console does."""
 
     user: str
     password: Callable[[], str]
@@ -54,11 +54,11 @@ class Console:
         self._where = where
         self._number = 0
 
-    def enter(self, login: Login | None) -> bool:
+    def enter(self, login: Login) -> bool:
         """Get to a shell; whether somebody had to log in for it.
 
         Raises:
-            UnavailableError: there is a login prompt and no `login`, or it is refused, or there is no shell.
+            UnavailableError: there is a login prompt and nobody to log in, or it is refused, or there is no shell.
         """
         self.type(b"\x15\r")
         prompt = self._last_line()
@@ -158,8 +158,8 @@ class Console:
         mark = f'echo "god"wit:{self._number}:$e:'
         self.type(f"{command}e=$?; {mark}; {mark}\r".encode())
 
-    def _log_in(self, login: Login | None) -> None:
-        if login is None:
+    def _log_in(self, login: Login) -> None:
+        if not login.user:
             step = "add ?user=NAME to the target"
             raise UnavailableError(Problem(self._where, "a receiver or a shell", "a login prompt", step))
         self.type(f"{login.user}\r".encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Literal
 
 from firmware_profiles.errors import Problem, UnavailableError
@@ -22,11 +21,8 @@ _TEXT = frozenset(b"\t\n\r\x1b\x07\x08") | frozenset(range(0x20, 0x7F))
 _TEXT_SHARE = 0.9
 
 
-def meet(port: Port, host: Host, where: str, baud: int, trying: Callable[[int], None]) -> Found:
+def meet(port: Port, host: Host, where: str, baud: int) -> Found:
     """Knock at the speed that was typed, then at others.
-
-    Args:
-        trying: is told each other speed that is tried.
 
     Raises:
         UnavailableError: nobody answers, or somebody at another speed, which is named.
@@ -37,7 +33,6 @@ def meet(port: Port, host: Host, where: str, baud: int, trying: Callable[[int], 
     for speed in SPEEDS:
         if speed == baud:
             continue
-        trying(speed)
         try:
             port.speed(speed)
         except UnavailableError:

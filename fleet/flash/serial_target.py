@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.serial_link import DEFAULT_BAUD, LEAST_BAUD, MOST_BAUD
+from fleet.flash.road import DEFAULT_ROOT
 
-EXPECTED = "serial:///dev/PORT[?baud=N][&user=NAME][&root=/DIR]"
-DEFAULT_ROOT = "/var/lib/godwit"
+EXPECTED = "serial:///dev/PORT[?baud=N][&user=NAME][&root=DIR]"
 _KEYS = ("baud", "user", "root")
 
 
@@ -17,13 +17,13 @@ class SerialTarget(NamedTuple):
     """A port of this machine, and what is at its other end.
 
     Attributes:
-        user: who logs in where a console asks; None for nobody.
-        root: the device root, for a receiver that is started over a console.
+        user: who logs in where a console asks; empty for nobody.
+        root: the device root, where there is a console; a receiver has its own.
     """
 
     port: str
     baud: int = DEFAULT_BAUD
-    user: str | None = None
+    user: str = ""
     root: str = DEFAULT_ROOT
 
     @property
@@ -50,8 +50,8 @@ def parse(text: str) -> SerialTarget:
     baud = given.get("baud", str(DEFAULT_BAUD))
     if not (baud.isascii() and baud.isdigit() and len(baud) < 9 and LEAST_BAUD <= int(baud) <= MOST_BAUD):
         problems.append(Problem(text, f"baud from {LEAST_BAUD} to {MOST_BAUD}", repr(baud), "type what the device has"))
-    user, root = given.get("user"), given.get("root", DEFAULT_ROOT)
-    if user is not None and not (user.isprintable() and 0 < len(user) <= 32):
+    user, root = given.get("user", ""), given.get("root", DEFAULT_ROOT)
+    if not (user.isprintable() and len(user) <= 32):
         problems.append(Problem(text, "the name of a user", repr(user), "correct it"))
     if not (root.startswith("/") and root.isprintable() and len(root) <= 200):
         problems.append(Problem(text, "the device root's absolute path", repr(root), "correct it"))

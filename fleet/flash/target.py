@@ -12,11 +12,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from firmware_profiles import ssh
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.installation import Installed
+from fleet.flash import serial_target
 from fleet.flash.folder import Here
 from fleet.flash.given import Given
 from fleet.flash.on_device import OnDevice
 from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT
+from fleet.flash.serial import Serial
 from fleet.flash.sources import Source
 from fleet.flash.ssh import Ssh
 
@@ -101,12 +103,17 @@ def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
     return OnDevice(road, _owner(), given)
 
 
+def _serial(text: str, parts: SplitResult, given: Given) -> Target:
+    return Serial(serial_target.parse(text), _owner(), given)
+
+
 def _owner() -> str:
     return f"{getpass.getuser()} on {platform.node()}"
 
 
 SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
     "ssh": _ssh,
+    "serial": _serial,
     "dir": _dir,
 }
 """Scheme → what makes its target: (as typed, its parts, what else was given) → Target; raises InputError."""

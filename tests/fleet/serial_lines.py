@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from firmware_profiles.serial_link import contents
-from firmware_profiles.serial_link.contents import Cargo
+from firmware_profiles.serial_link.contents import Cargo, Contents
+from firmware_profiles.serial_link.said import Said
+from fleet.flash import bringing, meeting
+from fleet.flash.port import Port
 
 TIMEOUT_S = 60.0
 
@@ -27,6 +30,32 @@ def kit(folder: Path, *sizes: int) -> Cargo:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(random.Random(at).randbytes(size))  # noqa: S311
     return contents.gather(folder, None)
+
+
+class Seen:
+    """What progress told."""
+
+    def __init__(self) -> None:
+        self.done_bytes = 0
+        self.words: list[str] = []
+
+    def __call__(self, what: str, done_bytes: int, _: int) -> None:
+        self.words.append(what)
+        self.done_bytes = done_bytes
+
+
+def bring(port: Path, baud: int, cargo: Cargo, seen: Seen) -> Said:
+    """What `godwit flash` does at a line, without its plan; the receiver may have yet to start."""
+    host = bringing.host_of(cargo)
+    with Port(str(port), baud) as opened:
+        meeting.wait(opened, host, "here", TIMEOUT_S)
+        return bringing.bring(host, opened, seen)
+
+
+def meet(port: Path, baud: int) -> str:
+    """Who is found there at first."""
+    with Port(str(port), baud) as opened:
+        return meeting.meet(opened, bringing.host_of(Cargo(Contents(()), [])), "here", baud)
 
 
 def same(cargo: Cargo, received: Path) -> bool:

@@ -10,16 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from firmware_profiles import profile
 from firmware_profiles.errors import UnavailableError
 from fleet.flash import bringing, meeting
 from fleet.flash.console import Console, Login
 from fleet.flash.console_road import ConsoleRoad
 from fleet.flash.port import Port
+from fleet.flash.serial_target import SerialTarget
 from tests.fleet.serial_lines import cook, ended, kit, on_port, same
 from tools.pty_relay import Relay
 
 PTY_BAUD = 38_400
 SH = ["sh", "-i"]
+NOBODY = Login("", lambda: "")
 CONTENT = random.Random(1).randbytes(7000)  # noqa: S311
 GETTY = """
 while :; do
@@ -48,7 +51,7 @@ def nothing(*_: object) -> None:
 def test_commands_run_and_files_arrive(tmp_path: Path, shell: list[str]) -> None:
     with at(shell, tmp_path) as (port, _):
         console = Console(port.line, "here")
-        assert not console.enter(None)
+        assert not console.enter(NOBODY)
         answer = console.run("echo hello; (exit 3)")
         assert answer is not None
         assert answer.exit_code == 3
@@ -61,7 +64,7 @@ def test_commands_run_and_files_arrive(tmp_path: Path, shell: list[str]) -> None
 def test_files_arrive_over_a_noisy_line(tmp_path: Path) -> None:
     with at(SH, tmp_path) as (port, relay):
         console = Console(port.line, "here")
-        console.enter(None)
+        console.enter(NOBODY)
         relay.errors.share = 1e-4
         console.push(CONTENT, str(tmp_path / "there"), nothing)
     assert (tmp_path / "there").read_bytes() == CONTENT
@@ -70,7 +73,7 @@ def test_files_arrive_over_a_noisy_line(tmp_path: Path) -> None:
 def test_what_is_there_already_is_not_pushed_again(tmp_path: Path) -> None:
     with at(SH, tmp_path) as (port, relay):
         console = Console(port.line, "here")
-        console.enter(None)
+        console.enter(NOBODY)
         console.push(CONTENT, str(tmp_path / "there"), nothing)
         before = relay.carried_bytes
         console.push(CONTENT, str(tmp_path / "there"), nothing)
@@ -81,7 +84,7 @@ def test_a_login(tmp_path: Path) -> None:
     with at(["sh", "-c", GETTY], tmp_path) as (port, _):
         console = Console(port.line, "here")
         with pytest.raises(UnavailableError, match=r"found a login prompt; add \?user=NAME"):
-            console.enter(None)
+            console.enter(NOBODY)
         with pytest.raises(UnavailableError, match="expected pi to be let in, found a refusal"):
             console.enter(Login("pi", lambda: "wrong"))
         assert console.enter(Login("pi", lambda: "raspberry"))
@@ -92,29 +95,29 @@ def test_a_login(tmp_path: Path) -> None:
 
 def test_no_shell(tmp_path: Path) -> None:
     with at(["cat"], tmp_path) as (port, _), pytest.raises(UnavailableError, match="expected a shell"):
-        Console(port.line, "here").enter(None)
+        Console(port.line, "here").enter(NOBODY)
 
 
 def test_a_console_is_recognised(tmp_path: Path) -> None:
     with at(SH, tmp_path) as (port, _):
         host = bringing.host_of(kit(tmp_path / "kit", 10))
-        assert meeting.meet(port, host, "here", PTY_BAUD, nothing) == "console"
+        assert meeting.meet(port, host, "here", PTY_BAUD) == "console"
 
 
 def test_a_bare_device_gets_files_and_runs_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     cargo = kit(tmp_path / "kit", 100_000, 3)
     with at(SH, tmp_path) as (port, relay):
-        console = Console(port.line, "here")
-        console.enter(None)
-        road = ConsoleRoad(port, console, "here", str(tmp_path / "root"))
+        road = ConsoleRoad(port, SerialTarget(str(relay.host.path), root=str(tmp_path / "root")), NOBODY)
+        road.open("me")
+        assert road.probe().arch == profile.userland_arch()
         there = Path(road.put(tmp_path / "kit", nothing))
         assert same(cargo, there.parent.parent)
         before = relay.carried_bytes
         assert road.put(tmp_path / "kit", nothing) == str(there)
         assert relay.carried_bytes - before < 5000
-        said = road.run(["sh", "-c", "echo 'what ever'; echo no >&2; exit 7"])
-        assert said == (7, "what ever\n", "no\n")
-        assert road.run(["printf", "%s", "x" * 9000]).stdout == "x" * 9000
-        road.clear()
+        ran = road.run(["sh", "-c", "echo 'what ever'; echo no >&2; exit 7"], as_root=False)
+        assert ran == (7, b"what ever\n", "no\n")
+        assert road.run(["printf", "%s", "x" * 9000], as_root=False).stdout == b"x" * 9000
+        road.close()
         assert not there.parent.parent.parent.exists()

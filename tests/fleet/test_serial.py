@@ -13,9 +13,7 @@ from firmware_profiles.errors import UnavailableError
 from firmware_profiles.serial_link.bitmap import Bitmap
 from firmware_profiles.serial_link.contents import Cargo
 from firmware_profiles.serial_link.messages import CHUNK_BYTES
-from fleet.flash import serial
-from fleet.flash.serial_target import SerialTarget
-from tests.fleet.serial_lines import Background, ended, kit, receiver, same, until
+from tests.fleet.serial_lines import Background, Seen, bring, ended, kit, meet, receiver, same, until
 from tools.pty_relay import Relay
 
 BAUD = 3_000_000
@@ -27,22 +25,6 @@ PTY_BAUD = 38_400
 def relay(tmp_path: Path) -> Iterator[Relay]:
     with Relay(tmp_path) as running:
         yield running
-
-
-class Seen:
-    """What progress told."""
-
-    def __init__(self) -> None:
-        self.done_bytes = 0
-        self.words: list[str] = []
-
-    def __call__(self, what: str, done_bytes: int, _: int) -> None:
-        self.words.append(what)
-        self.done_bytes = done_bytes
-
-
-def target(relay: Relay, baud: int = BAUD) -> SerialTarget:
-    return SerialTarget(str(relay.host.path), baud)
 
 
 def agent(port: Path, root: Path, baud: int = BAUD) -> subprocess.Popen[bytes]:
@@ -68,7 +50,7 @@ def test_the_agent_receives_and_installs(tmp_path: Path, relay: Relay, errors: f
     root = tmp_path / "root"
     with ended(agent(relay.device.path, root)):
         for _ in range(2):  # what is flashed again is there already
-            said = serial.flash(target(relay), cargo, Seen())
+            said = bring(relay.host.path, BAUD, cargo, Seen())
             assert said.exit_code != 0
             assert said.stderr.startswith("error: "), "of edge-agent install: no kit"
             assert same(cargo, root / "update" / "received")
@@ -77,7 +59,7 @@ def test_the_agent_receives_and_installs(tmp_path: Path, relay: Relay, errors: f
 
 
 def flashed(relay: Relay, cargo: Cargo, seen: Seen, baud: int = BAUD) -> Background:
-    return Background(lambda: serial.flash(target(relay, baud), cargo, seen))
+    return Background(lambda: bring(relay.host.path, baud, cargo, seen))
 
 
 def until_done(seen: Seen, wanted_bytes: int) -> None:
@@ -131,13 +113,13 @@ def says_only_what_is_there(folder: Path, content: bytes) -> None:
 def test_a_next_kit_takes_over_what_is_the_same(tmp_path: Path, relay: Relay) -> None:
     first, folder = kit(tmp_path / "kit", 200_000, 10_000), tmp_path / "received"
     with ended(receiver(relay.device.path, folder)):
-        assert serial.flash(target(relay, PTY_BAUD), first, Seen()).exit_code == 0
+        assert bring(relay.host.path, PTY_BAUD, first, Seen()).exit_code == 0
     carried = relay.carried_bytes
     (tmp_path / "kit" / "targets" / "0.bin").rename(tmp_path / "kit" / "renamed.bin")
     (tmp_path / "kit" / "targets" / "1.bin").write_bytes(b"new")
     second = kit(tmp_path / "kit")
     with ended(receiver(relay.device.path, folder)):
-        assert serial.flash(target(relay, PTY_BAUD), second, Seen()).exit_code == 0
+        assert bring(relay.host.path, PTY_BAUD, second, Seen()).exit_code == 0
     assert same(second, folder)
     assert {path.name for path in folder.iterdir()} == {"bitmap", "contents.json", "files", "lock"}
     assert relay.carried_bytes - carried < 20_000
@@ -150,12 +132,12 @@ def test_a_wrong_speed_is_named(tmp_path: Path, relay: Relay, host: int, device:
         with pytest.raises(
             UnavailableError, match=f"at {host} baud, found a receiver at {device}; type .baud={device}"
         ):
-            serial.flash(target(relay, host), kit(tmp_path / "kit", 100), Seen())
+            meet(relay.host.path, host)
 
 
-def test_nobody_answers(tmp_path: Path, relay: Relay) -> None:
+def test_nobody_answers(relay: Relay) -> None:
     with pytest.raises(UnavailableError, match="expected an answer, found none; look at the cable"):
-        serial.flash(target(relay), kit(tmp_path / "kit", 100), Seen())
+        meet(relay.host.path, BAUD)
 
 
 def test_two_flashes_at_once(tmp_path: Path, relay: Relay) -> None:
@@ -164,7 +146,7 @@ def test_two_flashes_at_once(tmp_path: Path, relay: Relay) -> None:
         flash = flashed(relay, cargo, seen, PTY_BAUD)
         until_done(seen, 50_000)
         with pytest.raises(UnavailableError, match="another flash or terminal program uses it"):
-            serial.flash(target(relay), cargo, Seen())
+            bring(relay.host.path, BAUD, cargo, Seen())
         assert flash.result().exit_code == 0
 
 
@@ -181,10 +163,10 @@ def test_two_lines_to_one_root(tmp_path: Path) -> None:
     ):
         flash = flashed(first, cargo, seen)
         until_done(seen, 50_000)
-        assert "expected no other transfer" in serial.flash(target(second), cargo, Seen()).stderr
+        assert "expected no other transfer" in bring(second.host.path, BAUD, cargo, Seen()).stderr
         assert "no other transfer" not in flash.result().stderr
 
 
 def test_a_port_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="no such file or directory; plug it in"):
-        serial.flash(SerialTarget(str(tmp_path / "none")), kit(tmp_path / "kit", 1), Seen())
+        meet(tmp_path / "none", BAUD)

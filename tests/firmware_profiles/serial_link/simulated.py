@@ -99,7 +99,7 @@ class Meeting:
         self.there, self.back, self.store = there, back, store
         self.files = files
         self.host = Host(contents_of(files), self._read, 0.0, random.Random(seed))  # noqa: S311
-        self.device = Device(store, b"{}")
+        self.device = Device(store, lambda: b"{}")
 
     def _read(self, file: int, offset: int, size: int) -> bytes:
         return self.files[file][offset : offset + size]

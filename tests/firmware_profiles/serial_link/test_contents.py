@@ -24,8 +24,8 @@ def test_a_folder_becomes_a_list_and_comes_back(tmp_path: Path) -> None:
     (tmp_path / "kit" / "metadata").mkdir(parents=True)
     (tmp_path / "kit" / "metadata" / "1.root.json").write_bytes(b"{}")
     (tmp_path / "root.json").write_bytes(b"trust")
-    cargo = contents.gather(tmp_path / "kit", tmp_path / "root.json", "door-7", "mqtt://b")
-    assert [file.path for file in cargo.contents.files] == ["kit/metadata/1.root.json", "trust-root.json"]
+    cargo = contents.gather(tmp_path / "kit", tmp_path / "root.json", device_id="door-7", broker="mqtt://b")
+    assert [file.path for file in cargo.contents.files] == ["kit/metadata/1.root.json", "root.json"]
     assert [path.read_bytes() for path in cargo.paths] == [b"{}", b"trust"]
     assert contents.decode(cargo.contents.encode()) == cargo.contents
 

@@ -65,7 +65,7 @@ def test_a_host_that_comes_again_sends_only_the_rest() -> None:
 def test_a_device_that_starts_again_is_offered_everything_again() -> None:
     met = meeting()
     met.run(lambda: met.store.bitmap.arrived() > 60)
-    met.device = Device(met.store, b"{}")
+    met.device = Device(met.store, lambda: b"{}")
     met.run(lambda: met.host.over)
     assert arrived(met)
     assert met.there.carried_bytes < 1.5 * sum(map(len, FILES))
@@ -75,7 +75,7 @@ def test_a_device_that_lost_its_disk_gets_everything_again() -> None:
     met = meeting()
     met.run(lambda: met.store.bitmap.arrived() > 60)
     met.store = Memory()
-    met.device = Device(met.store, b"{}")
+    met.device = Device(met.store, lambda: b"{}")
     met.run(lambda: met.host.over)
     assert arrived(met)
 
@@ -178,7 +178,7 @@ def test_a_later_protocol_is_named() -> None:
 
 
 def test_a_list_that_is_too_long_is_refused_before_it_comes() -> None:
-    device = Device(Memory(), b"{}")
+    device = Device(Memory(), lambda: b"{}")
     device.feed(frame(Offer(7, 0, 1 << 40, bytes(32))), 0.0)
     assert device.outcome is not None
     assert "at most 1048576 bytes" in device.outcome.stderr
