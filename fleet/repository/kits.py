@@ -132,9 +132,9 @@ def _fill(current: State, signers: _Signers, planned: Planned, folder: Path) -> 
     state.stamp(timestamp, planned.days, Note(kit=True))
     atomic.write_bytes(metadata / f"{snapshot.version}.snapshot.json", state.sign(snapshot, signers.snapshot))
     atomic.write_bytes(metadata / "timestamp.json", state.sign(timestamp, signers.timestamp))
-    for path in planned.files:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(public / path, folder / path)
+    for target in planned.files:
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(public / target, folder / target)
     kit = Kit(1, _text(state.utc_now()), _text(timestamp.expires), planned.profiles, planned.groups)
     atomic.write_bytes(folder / KIT_FILE, msgspec.json.format(msgspec.json.encode(kit), indent=2) + b"\n")
     return kit

@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,8 +32,8 @@ from firmware_profiles.errors import GodwitError, Problem, TrustError
 _MAX_ROLES = 32
 
 
-def main() -> int:
-    """Carry out one command."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command; the process's own by default."""
     parser = argparse.ArgumentParser()
     for name in ("metadata-dir", "target-dir"):
         parser.add_argument(f"--{name}", type=Path)
@@ -40,7 +41,7 @@ def main() -> int:
         parser.add_argument(f"--{name}")
     parser.add_argument("command", choices=("init", "refresh", "download"))
     parser.add_argument("trusted_root", type=Path, nargs="?")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     try:
         _carry_out(arguments)
     except GodwitError as error:

@@ -5,16 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from pathlib import Path
 
-import pytest
-
-from edge_agent.layout import Root
-from edge_agent.ota import reference, refreshing
-from edge_agent.ota.folder import FolderCarrier
-from firmware_profiles.errors import InputError
-from fleet.repository.local import local
 from tests.fleet.repositories import Command, offer, pack
 
 
@@ -65,29 +57,3 @@ def test_mistakes_with_kits_are_told_together_and_write_nothing(godwit: Command,
     assert (code, "expected a new folder, or a kit to replace" in err) == (2, True)
     assert files(tmp_path / "mine") == ["file"]
     assert not kit.exists()
-
-
-def test_flash_has_a_repository_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    mine = local()
-    assert mine.made
-    assert mine.places.folder == tmp_path / "data" / "godwit" / "repository"
-    for path in (*mine.places.keys.iterdir(), *mine.places.root_keys.iterdir()):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    kit = tmp_path / "kit"
-    mine.kit([pack(tmp_path)], kit)
-    root = Root(tmp_path / "device")
-    refreshing.pin(root, mine.trust_root.read_bytes())
-    targets = refreshing.refresh(root, FolderCarrier(kit), reference.load(root))
-    assert refreshing.choose(targets, "raspberry-pi-5", "default") is not None
-    again = local()
-    assert not again.made
-    again.kit([pack(tmp_path, "1.1"), pack(tmp_path, profile="raspberry-pi-4")], kit)
-    got = refreshing.choose(
-        refreshing.refresh(root, FolderCarrier(kit), reference.load(root)), "raspberry-pi-5", "default"
-    )
-    assert got is not None
-    assert got.version == "1.1"
-    (tmp_path / "broken.godwit").touch()
-    with pytest.raises(InputError, match="expected a bundle"):
-        again.kit([tmp_path / "broken.godwit"], kit)
