@@ -29,8 +29,7 @@ from firmware_profiles.serial_link.timing import FrameSize, RoundTrip
 
 SILENCE_S = 30.0
 """Without a word from the device it is given up."""
-_AGAIN_S = 1.0
-_KNOCK_S = 0.3
+_AGAIN_S = 0.3
 _BYES = 3
 
 ReadFile = Callable[[int, int, int], bytes]
@@ -131,10 +130,9 @@ class Host:
 
     def _repeated(self, now_s: float) -> bytes:
         """What is said until it is answered."""
-        if self.state == "knocking":
-            self._again_s = now_s + _KNOCK_S
-            return self._hello
         self._again_s = now_s + _AGAIN_S
+        if self.state == "knocking":
+            return self._hello
         if self.state == "finishing":
             return frame(Finish(self._tag))
         if self._offered:
