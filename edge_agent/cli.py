@@ -56,6 +56,9 @@ def _add_of_devices(commands: _Commands) -> None:
         "--trust-root", type=Path, metavar="FILE", help="signed root metadata that this device trusts from now on"
     )
     install.add_argument(
+        "--profile", metavar="P", help="take what a kit has for it (default: the active deployment's, or what fits)"
+    )
+    install.add_argument(
         "--device-id", metavar="ID", help="name of this device (first install only; default: its host name)"
     )
     install.add_argument("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port] (first install only)")

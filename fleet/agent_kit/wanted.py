@@ -12,6 +12,7 @@ from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.profile import RuntimeRow
 from fleet.agent_kit.userland import Userland
 
+_ALWAYS = ("agent-identity", "agent-update")
 _EXTRAS = {"litert": "agent-litert", "onnx": "agent-onnx", "tflite": "agent-tflite"}
 # The runtimes' packages declare these for their tools, or never import them at all when a model runs
 # (tests/fleet/test_agent_kit.py runs models without them); click is for the `godwit` command.
@@ -55,7 +56,7 @@ def want(rows: Iterable[RuntimeRow], userland: Userland, vendor: dict[str, Path]
     ]
     # Both bring the module onnxruntime: the vendor's takes the place of the registry's.
     replaced = ["onnxruntime"] if vendor.keys() & set(_VENDORS.values()) else []
-    extras = [_EXTRAS[runtime] for runtime in runtimes if runtime in _EXTRAS] or ["agent"]
+    extras = ["agent", *_ALWAYS, *(_EXTRAS[runtime] for runtime in runtimes if runtime in _EXTRAS)]
     backports = [] if userland.python == "3.10" else _BACKPORTS
     return Wanted(extras, vendor, [*NEVER_IMPORTED, *backports, *replaced], cautions)
 

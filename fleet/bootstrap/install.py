@@ -60,5 +60,5 @@ def _run(folder: Path, root: Path, order: dict[str, Any], slot: Path | None) -> 
     code = slot or root / "agent" / agent_code.active(root)
     line = [sys.executable, "-m", "edge_agent", "install", *order["install"], "--root", str(root), "--json"]
     environment = agent_code.environment(code)
-    ran = subprocess.run([*line, *order["flags"]], cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
+    ran = subprocess.run(line, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
     return ran.returncode

@@ -14,8 +14,8 @@ from firmware_profiles.errors import GodwitError, InputError, Problem
 if TYPE_CHECKING:
     from firmware_profiles.installation import Installed
     from fleet.flash.flashing import Say
-    from fleet.flash.goods import Goods
     from fleet.flash.plan import Plan
+    from fleet.flash.sources import Source
     from fleet.flash.target import Target
 
 _FILE = click.Path(path_type=Path)
@@ -23,7 +23,7 @@ _SAY_EVERY_S = 2.0
 
 
 @click.command()
-@click.argument("bundle", type=_FILE)
+@click.argument("what", type=_FILE, metavar="BUNDLE|REPO|KIT")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--device-id", metavar="ID", help="Name of the device in every topic; first installation only.")
 @click.option("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port]; first installation only.")
@@ -32,7 +32,7 @@ _SAY_EVERY_S = 2.0
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a target, each on a line.")
 def flash(
-    bundle: Path,
+    what: Path,
     targets: tuple[str, ...],
     device_id: str | None,
     broker: str | None,
@@ -43,6 +43,8 @@ def flash(
 ) -> None:
     """Install a bundle on devices, bare ones too, several at once.
 
+    What goes there is signed: by the repository that is named, or by one of your own that the first flash makes.
+
     \b
     ssh://user@host[:port]  over SSH: the agent comes along, as a service; ?root=DIR puts it elsewhere, without one
     dir:///PATH             a device root on this machine
@@ -52,33 +54,35 @@ def flash(
     godwit flash digits-1.0.0-raspberry-pi-5.godwit ssh://pi@door-1 ssh://pi@door-2 --dry-run
     godwit flash digits-1.0.0-linux-x86_64.godwit dir:///srv/device --device-id door-7
     """
-    from fleet.flash import goods, target
+    from fleet.flash import sources, target
+    from fleet.flash.given import Given
 
     if password_file is not None and not password_file.is_file():
         raise InputError(Problem("--password-file", "a readable file", str(password_file), "check the path"))
-    where = target.parse(targets, target.Access(password_file))
+    flags = [f"--device-id={device_id}"] * (device_id is not None) + [f"--broker={broker}"] * (broker is not None)
+    where = target.parse(targets, Given(flags, password_file, wheels))
     if device_id is not None and len(where) > 1:
         step = "flash one target at a time"
         raise InputError(Problem("--device-id", "one target for one name", f"{len(where)} targets", step))
-    flags = [f"--device-id={device_id}"] * (device_id is not None) + [f"--broker={broker}"] * (broker is not None)
-    failed = _flash(where, goods.read(bundle, flags, wheels), dry_run, as_json)
+    source = sources.read(what, lambda text: click.echo(text, err=True))
+    failed = _flash(where, source, dry_run, as_json)
     if failed:
         raise type(failed[0])(*(problem for error in failed for problem in error.problems))
 
 
-def _flash(targets: list[Target], goods: Goods, dry_run: bool, as_json: bool) -> list[GodwitError]:
+def _flash(targets: list[Target], source: Source, dry_run: bool, as_json: bool) -> list[GodwitError]:
     """Everything that failed."""
     from fleet.flash import flashing
 
     with flashing.opened(targets) as (reached, failed):
         planned = []
-        for target, plan in flashing.plan_each(reached, goods):
+        for target, plan in flashing.plan_each(reached, source):
             if isinstance(plan, GodwitError):
                 failed.append(plan)
                 continue
             planned.append((target, plan))
-            _print_plan(plan, dry_run, as_json)
-        for target, done in flashing.act_each([] if dry_run else planned, goods, _teller()):
+            _print_plan(plan.plan, dry_run, as_json)
+        for target, done in flashing.act_each([] if dry_run else planned, source, _teller()):
             if isinstance(done, GodwitError):
                 failed.append(done)
             else:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from firmware_profiles.errors import GodwitError
 from firmware_profiles.installation import Installed
-from fleet.flash.goods import Goods
-from fleet.flash.plan import Plan
+from fleet.flash.plan import Planned
+from fleet.flash.sources import Source
 from fleet.flash.target import Target
 
 _AT_ONCE = 8
@@ -21,19 +21,19 @@ Say = Callable[[str, str], None]
 """Called with (target, what goes on there)."""
 
 
-def plan_each(targets: list[Target], goods: Goods) -> Iterator[tuple[Target, Plan | GodwitError]]:
+def plan_each(targets: list[Target], source: Source) -> Iterator[tuple[Target, Planned | GodwitError]]:
     """The plan of each target, or why there is none, as they come."""
-    yield from _each(targets, lambda target: target.plan(goods))
+    yield from _each(targets, lambda target: target.plan(source))
 
 
 def act_each(
-    planned: list[tuple[Target, Plan]], goods: Goods, say: Say
+    planned: list[tuple[Target, Planned]], source: Source, say: Say
 ) -> Iterator[tuple[Target, Installed | GodwitError]]:
     """The outcome of each target, as they come; one that fails does not hold up another."""
     plans = {id(target): plan for target, plan in planned}
 
     def act(target: Target) -> Installed:
-        return target.act(plans[id(target)], goods, lambda text: say(target.name, text))
+        return target.act(plans[id(target)], source, lambda text: say(target.name, text))
 
     yield from _each([target for target, _ in planned], act)
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from firmware_profiles.errors import GodwitError, Problem, from_process
+from firmware_profiles import profile
+from firmware_profiles.errors import BundleError, GodwitError, Problem, from_process
 from firmware_profiles.installation import Installed
 from fleet.flash import plan
-from fleet.flash.goods import Goods
-from fleet.flash.plan import Plan
+from fleet.flash.given import Given
+from fleet.flash.plan import Planned
+from fleet.flash.sources import KIT, TRUST_ROOT, Source
 
 
 class Here:
     """A `target.Target`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, given: Given) -> None:
         self.name = f"dir://{root}"
         self._root = root
+        self._flags = given.flags
 
     def open(self) -> None:
         """Nothing is connected."""
@@ -29,22 +33,37 @@ class Here:
     def close(self) -> None:
         """Nothing is connected."""
 
-    def plan(self, goods: Goods) -> Plan:
-        """What is to be done; whether it fits is for `edge-agent install` to say."""
-        what = goods.manifest
-        made_for = f"{', '.join(what.profiles)} ({goods.size_bytes} bytes)"
-        return plan.of(
-            goods, self.name, str(self._root), [f"install {what.name} {what.version} for {made_for}"], None, []
-        )
+    def plan(self, source: Source) -> Planned:
+        """What is to be done.
 
-    def act(self, planned: Plan, goods: Goods, say: Callable[[str], None]) -> Installed:
+        Raises:
+            BundleError: it is for another machine than this one.
+        """
+        goods = source.choose(profile.userland_arch(), profile.board())
+        what = goods.manifest
+        if what.arch != profile.userland_arch():
+            step = "convert with --target for this device"
+            made_for = f"one for {what.profiles[0]} ({what.arch})"
+            expected = f"a bundle for this machine ({profile.userland_arch()})"
+            raise BundleError(Problem(str(goods.bundle), expected, made_for, step))
+        steps = [f"install {what.name} {what.version} for {', '.join(what.profiles)} ({goods.size_bytes} bytes)"]
+        return plan.of(goods, self.name, str(self._root), steps, None, [])
+
+    def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Install.
 
         Raises:
             GodwitError: what `edge-agent install` told.
         """
-        command = [sys.executable, "-m", "edge_agent", "install", str(goods.bundle)]
-        line = [*command, "--root", str(self._root), "--json", *goods.flags]
+        with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
+            folder = Path(scratch)
+            source.write(planned.goods, folder)
+            return self._install(folder, planned.plan.profiles[0])
+
+    def _install(self, folder: Path, made_for: str) -> Installed:
+        command = [sys.executable, "-m", "edge_agent", "install", str(folder / KIT)]
+        trusted = ["--trust-root", str(folder / TRUST_ROOT), "--profile", made_for]
+        line = [*command, *trusted, "--root", str(self._root), "--json", *self._flags]
         ended = subprocess.run(line, capture_output=True, text=True, check=False)
         if ended.returncode == 0:
             return msgspec.json.decode(ended.stdout, type=Installed)

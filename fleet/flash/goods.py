@@ -1,4 +1,4 @@
-"""What is flashed: one verified bundle, and how the device is to be set up the first time."""
+"""What is flashed to one kind of device: one verified bundle."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from firmware_profiles.profile import Profile
 
 
 class Goods(NamedTuple):
-    """What goes to every target.
+    """A bundle.
 
     Attributes:
         sha256: of the bundle; `manifest_sha256` of the manifest in it.
-        profile: what the bundle was made for; None where that was a user's own file.
-        flags: of `edge-agent install`.
-        wheels: a folder with vendors' wheels.
+        profile: what it was made for; None where that was a user's own file.
     """
 
     bundle: Path
@@ -29,11 +27,9 @@ class Goods(NamedTuple):
     sha256: str
     manifest_sha256: str
     profile: Profile | None
-    flags: list[str]
-    wheels: Path | None
 
 
-def read(path: Path, flags: list[str], wheels: Path | None) -> Goods:
+def read(path: Path) -> Goods:
     """Verify the bundle at `path`.
 
     Raises:
@@ -42,7 +38,7 @@ def read(path: Path, flags: list[str], wheels: Path | None) -> Goods:
     with Bundle(path) as bundle:
         digest = hashlib.sha256(bundle.read(MANIFEST_NAME)).hexdigest()
         of = bundle.manifest
-        return Goods(path, of, path.stat().st_size, bundle.sha256, digest, _profile(of), flags, wheels)
+        return Goods(path, of, path.stat().st_size, bundle.sha256, digest, _profile(of))
 
 
 def _profile(of: Manifest) -> Profile | None:

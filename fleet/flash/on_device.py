@@ -11,9 +11,12 @@ import msgspec
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError, from_process
 from firmware_profiles.installation import Installed
 from fleet.flash import parcel, plan, scripts
+from fleet.flash.given import Given
 from fleet.flash.goods import Goods
-from fleet.flash.plan import Plan
+from fleet.flash.parcel import Order
+from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT, Facts, Road
+from fleet.flash.sources import Source
 
 _MARGIN_BYTES = 32 << 20
 
@@ -21,12 +24,11 @@ _MARGIN_BYTES = 32 << 20
 class OnDevice:
     """A `target.Target`."""
 
-    def __init__(self, road: Road, owner: str, password: bool) -> None:
-        """Args: `password`: whether one for sudo was given."""
+    def __init__(self, road: Road, owner: str, given: Given) -> None:
         self.name = road.where
         self._road = road
         self._owner = owner
-        self._password = password
+        self._given = given
 
     def open(self) -> None:
         """Connect and hold the device.
@@ -40,33 +42,37 @@ class OnDevice:
         """Disconnect; never fails."""
         self._road.close()
 
-    def plan(self, goods: Goods) -> Plan:
+    def plan(self, source: Source) -> Planned:
         """What is to be done there.
 
         Raises:
+            InputError: the source has nothing for it.
             UnavailableError: everything for which it cannot be done.
         """
         facts = self._road.probe()
+        goods = source.choose(facts.arch, facts.board)
         problems = [*plan.obstacles(goods, facts, self.name), *self._rights(facts)]
         if problems:
             raise UnavailableError(*problems)
         return plan.of(goods, self.name, self._road.root, self._steps(goods, facts), facts, plan.remarks(facts))
 
-    def act(self, planned: Plan, goods: Goods, say: Callable[[str], None]) -> Installed:
+    def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Do what was planned.
 
         Raises:
             GodwitError: it failed; the device is as it was.
         """
-        facts = planned.facts
+        made, goods = planned
+        facts = made.facts
         assert facts is not None
-        if not planned.steps:
-            return Installed(planned.deployment, planned.version, "", facts.device, changed=False)
-        kit = parcel.agent_kit(goods, facts, self.name, say)
+        if not made.steps:
+            return Installed(made.deployment, made.version, "", facts.device, changed=False)
+        kit = parcel.agent_kit(goods, facts, self.name, self._given.wheels, say)
+        order = Order(self._road.root, self._service(facts), self._given.flags)
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)
             brought = None if parcel.stamp(kit) == facts.agent_sha256 else kit
-            needed = parcel.pack(folder, goods, brought, self._road.root, self._service(facts)) + _MARGIN_BYTES
+            needed = parcel.pack(folder, goods, source, brought, order) + _MARGIN_BYTES
             if needed > facts.free_bytes:
                 found = f"{facts.free_bytes / 1e6:.0f} MB"
                 step = "free some space there: nothing was sent"
@@ -113,7 +119,7 @@ class OnDevice:
         if facts.rights == "none":
             step = f"log in as root or as one who may use sudo; without a service: {self.name}?root=DIR"
             return [Problem(self.name, expected, "neither root nor sudo", step)]
-        if not self._password:
+        if not self._given.password_file:
             step = "give the password's file: --password-file F"
             return [Problem(self.name, expected, "a sudo that wants a password", step)]
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,10 +39,17 @@ class Plan(msgspec.Struct, frozen=True):
     facts: Facts | None = None
 
 
-def of(goods: Goods, target: str, root: str, steps: list[str], facts: Facts | None, remarks: list[str]) -> Plan:
+class Planned(NamedTuple):
+    """A plan, and what it installs."""
+
+    plan: Plan
+    goods: Goods
+
+
+def of(goods: Goods, target: str, root: str, steps: list[str], facts: Facts | None, remarks: list[str]) -> Planned:
     """The plan that does `steps`."""
     what = goods.manifest
-    return Plan(
+    made = Plan(
         target,
         str(goods.bundle),
         what.name,
@@ -54,6 +62,7 @@ def of(goods: Goods, target: str, root: str, steps: list[str], facts: Facts | No
         remarks,
         facts,
     )
+    return Planned(made, goods)
 
 
 def obstacles(goods: Goods, facts: Facts, where: str) -> Iterator[Problem]:

@@ -6,17 +6,18 @@ import getpass
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from firmware_profiles import ssh
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.installation import Installed
 from fleet.flash.folder import Here
-from fleet.flash.goods import Goods
+from fleet.flash.given import Given
 from fleet.flash.on_device import OnDevice
-from fleet.flash.plan import Plan
+from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT
+from fleet.flash.sources import Source
 from fleet.flash.ssh import Ssh
 
 
@@ -39,14 +40,14 @@ class Target(Protocol):
     def close(self) -> None:
         """Let go; never fails, and does nothing a second time."""
 
-    def plan(self, goods: Goods) -> Plan:
+    def plan(self, source: Source) -> Planned:
         """What is to be done there; nothing is written.
 
         Raises:
             GodwitError: everything for which it cannot be done.
         """
 
-    def act(self, planned: Plan, goods: Goods, say: Callable[[str], None]) -> Installed:
+    def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Do what was planned.
 
         Raises:
@@ -54,17 +55,7 @@ class Target(Protocol):
         """
 
 
-class Access(NamedTuple):
-    """What the user gave for all targets.
-
-    Attributes:
-        password_file: holds one line, for logins and for sudo.
-    """
-
-    password_file: Path | None = None
-
-
-def parse(texts: tuple[str, ...], access: Access) -> list[Target]:
+def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
     """The targets that `texts` name.
 
     Raises:
@@ -74,7 +65,7 @@ def parse(texts: tuple[str, ...], access: Access) -> list[Target]:
     problems: list[Problem] = []
     for text in texts:
         try:
-            targets.append(_parse(text, access))
+            targets.append(_parse(text, given))
         except InputError as error:
             problems += error.problems
     if problems:
@@ -82,7 +73,7 @@ def parse(texts: tuple[str, ...], access: Access) -> list[Target]:
     return targets
 
 
-def _parse(text: str, access: Access) -> Target:
+def _parse(text: str, given: Given) -> Target:
     try:
         parts = urlsplit(text)
     except ValueError as error:
@@ -90,32 +81,32 @@ def _parse(text: str, access: Access) -> Target:
     if parts.scheme not in SCHEMES:
         step = did_you_mean(parts.scheme, SCHEMES) if parts.scheme else "put dir:// before an absolute path"
         raise InputError(Problem(text, " or ".join(f"{each}://…" for each in SCHEMES), "another form", step))
-    return SCHEMES[parts.scheme](text, parts, access)
+    return SCHEMES[parts.scheme](text, parts, given)
 
 
-def _dir(text: str, parts: SplitResult, access: Access) -> Target:
+def _dir(text: str, parts: SplitResult, given: Given) -> Target:
     if parts.netloc or not parts.path.startswith("/"):
         step = "write three slashes: dir:///path"
         raise InputError(Problem(text, "dir:///ABSOLUTE/PATH", "a relative path", step))
-    return Here(Path(unquote(parts.path)))
+    return Here(Path(unquote(parts.path)), given)
 
 
-def _ssh(text: str, parts: SplitResult, access: Access) -> Target:
+def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
     hint = "name another device root: ?root=/home/pi/godwit"
     host, query = ssh.parse(text, "target", ["root"], hint)
     root = query.get("root", DEFAULT_ROOT)
     if not root.startswith("/"):
         raise InputError(Problem(text, "an absolute path of the device root", root, hint))
-    road = Ssh(text.partition("?")[0], host, root.rstrip("/"), access.password_file)
-    return OnDevice(road, _owner(), access.password_file is not None)
+    road = Ssh(text.partition("?")[0], host, root.rstrip("/"), given.password_file)
+    return OnDevice(road, _owner(), given)
 
 
 def _owner() -> str:
     return f"{getpass.getuser()} on {platform.node()}"
 
 
-SCHEMES: dict[str, Callable[[str, SplitResult, Access], Target]] = {
+SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
     "ssh": _ssh,
     "dir": _dir,
 }
-"""Scheme → what makes its target: (as typed, its parts, access) → Target; raises InputError."""
+"""Scheme → what makes its target: (as typed, its parts, what else was given) → Target; raises InputError."""
