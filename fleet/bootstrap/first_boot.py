@@ -1,7 +1,7 @@
 """What an image's first-boot unit runs: install what the image brought, say how it went, and not again.
 
 Arguments: the folder with `order.json`, and where the boot partition is mounted, if there is one. The outcome goes to
-`outcome.json` there and here, so that any computer shows it from the card. Whenever power is cut, the next boot goes on.
+`outcome.json` there and here, so that any computer shows it from the card. Where power is cut, the next boot goes on.
 What was brought is removed once it is installed; after a failure it stays, to be tried again by hand.
 """
 

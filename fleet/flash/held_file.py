@@ -1,4 +1,4 @@
-"""An image file held for one flash, and replaced whole: what is written goes to a copy, which takes its place at the end.
+"""An image file held for one flash, and replaced whole: what is written goes to a copy, which takes its place.
 
 A copy costs room and a minute where the file system cannot share blocks (FICLONE, ioctl_ficlone(2)), and an image is
 what it was, or what it should be, whatever happens in between. Holes stay holes.

@@ -21,10 +21,13 @@ from firmware_profiles.installation import Installed
 from fleet.bootstrap import first_boot
 from fleet.flash import held_file, image_system, parcel, plan, programs
 from fleet.flash.ext4 import New
+from fleet.flash.given import Given
 from fleet.flash.goods import Goods
 from fleet.flash.image_system import System
-from fleet.flash.plan import Plan
-from fleet.flash.road import DEFAULT_ROOT
+from fleet.flash.parcel import Order
+from fleet.flash.plan import Planned
+from fleet.flash.road import DEFAULT_ROOT, Facts
+from fleet.flash.sources import Source
 
 FOLDER = "/var/lib/godwit-flash"
 _UNITS = "/etc/systemd/system"
@@ -51,11 +54,13 @@ WantedBy=multi-user.target
 class Image:
     """A `target.Target`."""
 
-    def __init__(self, path: Path) -> None:
-        """Only stores."""
+    def __init__(self, path: Path, board: str, given: Given) -> None:
+        """Args: `board`: what it will boot on, as a device tree names it; empty where that was not said."""
         self.name = f"image://{path}"
         self.becomes = "is installed when it boots for the first time"
         self._path = path
+        self._board = board
+        self._given = given
         self._stream: IO[bytes] | None = None
 
     def open(self) -> None:
@@ -75,7 +80,7 @@ class Image:
             self._stream.close()
             self._stream = None
 
-    def plan(self, goods: Goods) -> Plan:
+    def plan(self, source: Source) -> Planned:
         """What is to be done.
 
         Raises:
@@ -83,54 +88,70 @@ class Image:
         """
         with _folder(self._path) as folder:
             system = image_system.find(folder, self.name)
-            facts = image_system.facts(system, goods.manifest.device_tree_model)
-            problems = [*plan.obstacles(goods, facts, self.name)]
-            if facts.init != "systemd":
-                step = "flash it over ssh when it runs"
-                problems.append(Problem(self.name, "a system that is started by systemd", system.title, step))
-            steps = [] if self._is_there(system, goods, facts.manifest_sha256) else _steps(system, goods)
-            if steps and system.boot and system.boot.free_bytes < _BOOT_BYTES:
-                found, step = f"{system.boot.free_bytes // 1024} KB", "remove something there: mdel, of mtools"
-                expected = f"{_BOOT_BYTES // 1024} KB free in the boot partition"
-                problems.append(Problem(self.name, expected, found, step))
+            facts = image_system.facts(system, self._board)
+            goods = source.choose(facts.arch, self._board)
+            if not self._board:  # it is asked for on the device, when this is installed there
+                facts = msgspec.structs.replace(facts, board=goods.manifest.device_tree_model)
+            steps = [] if self._is_there(system, goods, facts) else _steps(system, goods)
+            problems = [*plan.obstacles(goods, facts, self.name), *self._obstacles(system, facts, bool(steps))]
             if problems:
                 raise UnavailableError(*problems)
             return plan.of(goods, self.name, DEFAULT_ROOT, steps, facts, [f"it holds {system.title}"])
 
-    def act(self, planned: Plan, goods: Goods, say: Callable[[str], None]) -> Installed:
+    def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Do what was planned, in a copy that takes the image's place.
 
         Raises:
             GodwitError: it failed; the image is as it was.
         """
+        made, goods = planned
         assert self._stream is not None
-        assert planned.facts is not None
-        device = next((flag[12:] for flag in goods.flags if flag.startswith("--device-id=")), planned.facts.device)
-        outcome = Installed(planned.deployment, planned.version, "", device, changed=bool(planned.steps))
-        if not planned.steps:
+        assert made.facts is not None
+        given = [flag.partition("=")[2] for flag in self._given.flags if flag.startswith("--device-id=")]
+        outcome = Installed(made.deployment, made.version, "", (given or [made.facts.device])[0], bool(made.steps))
+        if not made.steps:
             return outcome
-        kit = parcel.agent_kit(goods, planned.facts, self.name, say)
+        kit = parcel.agent_kit(goods, made.facts, self.name, self._given.wheels, say)
         with held_file.replaced(self._path, self._stream, self.name, say) as copy, _folder(copy) as folder:
-            system = image_system.find(folder, self.name)
-            parcel.pack(_made(folder / "parcel"), goods, kit, DEFAULT_ROOT, service=True)
-            (folder / "parcel" / _STAMP).write_text(_stamp(goods))
-            _check_room(system, folder / "parcel", self.name)
-            say("writing to the root partition")
-            system.root.replace(FOLDER, _inside(folder / "parcel"), _outside(folder, system))
-            if fault := system.root.fault():
-                step = "this is a bug in Godwit or in debugfs: please report it; the image is as it was"
-                raise UnavailableError(Problem(self.name, "a root partition without errors", fault, step))
-            if system.boot:
-                pending = {"state": "pending", **msgspec.structs.asdict(outcome)}
-                (folder / "pending").write_bytes(msgspec.json.format(msgspec.json.encode(pending)) + b"\n")
-                system.boot.write(Path("pending"), first_boot.ON_BOOT)
+            brought = folder / "parcel"
+            brought.mkdir()
+            parcel.pack(brought, goods, source, kit, Order(DEFAULT_ROOT, service=True, flags=self._given.flags))
+            (brought / _STAMP).write_text(self._stamp(goods))
+            self._write(folder, brought, outcome, say)
         return outcome
 
-    def _is_there(self, system: System, goods: Goods, manifest_sha256: str) -> bool:
+    def _write(self, folder: Path, brought: Path, outcome: Installed, say: Callable[[str], None]) -> None:
+        system = image_system.find(folder, self.name)
+        _check_room(system, brought, self.name)
+        say("writing to the root partition")
+        system.root.replace(FOLDER, _inside(brought), _outside(folder, system))
+        if fault := system.root.fault():
+            step = "this is a bug in Godwit or in debugfs: please report it; the image is as it was"
+            raise UnavailableError(Problem(self.name, "a root partition without errors", fault, step))
+        if system.boot:
+            pending = {"state": "pending", **msgspec.structs.asdict(outcome)}
+            (folder / "pending").write_bytes(msgspec.json.format(msgspec.json.encode(pending)) + b"\n")
+            system.boot.write(folder / "pending", first_boot.ON_BOOT)
+
+    def _is_there(self, system: System, goods: Goods, facts: Facts) -> bool:
         """Whether it was brought and waits for the first boot, or was installed by it."""
         enabled = system.root.link(str(first_boot.ENABLED))
         brought = system.root.read(f"{FOLDER}/{_STAMP}", 64).decode("ascii", "replace")
-        return bool(enabled and brought == _stamp(goods)) or manifest_sha256 == goods.manifest_sha256
+        return bool(enabled and brought == self._stamp(goods)) or facts.manifest_sha256 == goods.manifest_sha256
+
+    def _obstacles(self, system: System, facts: Facts, writes: bool) -> Iterator[Problem]:
+        if facts.init != "systemd":
+            step = "flash it over ssh when it runs"
+            yield Problem(self.name, "a system that is started by systemd", system.title, step)
+        if writes and system.boot and system.boot.free_bytes < _BOOT_BYTES:
+            expected = f"{_BOOT_BYTES // 1024} KB free in the boot partition"
+            step = "remove something there: mdel, of mtools"
+            yield Problem(self.name, expected, f"{system.boot.free_bytes // 1024} KB", step)
+
+    def _stamp(self, goods: Goods) -> str:
+        """By what an image shows that just this was brought to it."""
+        parts = (VERSION, goods.sha256, self._given.flags, str(self._given.wheels or ""))
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 @contextmanager
@@ -139,17 +160,6 @@ def _folder(image: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="godwit-image-") as scratch:
         (Path(scratch) / programs.IMAGE).symlink_to(image.absolute())
         yield Path(scratch)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
-def _stamp(goods: Goods) -> str:
-    """By what an image shows that just this was brought to it."""
-    parts = (VERSION, goods.sha256, goods.flags, str(goods.wheels or ""))
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def _steps(system: System, goods: Goods) -> list[str]:

@@ -43,10 +43,8 @@ def read(image: IO[bytes], size_bytes: int) -> list[Partition]:
     if sector[510:512] != _BOOT_SIGNATURE:
         raise NoTableError("no partition table")
     entries = _entries(sector)
-    if any(kind == _PROTECTIVE for kind, _, _ in entries):
-        found = _gpt(image)
-    else:
-        found = _mbr(image, entries)
+    protected = any(kind == _PROTECTIVE for kind, _, _ in entries)
+    found = _gpt(image) if protected else _mbr(image, entries)
     for each in found:
         if each.start_bytes < SECTOR_BYTES or each.start_bytes + each.size_bytes > size_bytes:
             raise NoTableError(f"partition {each.number} outside of the image: it was cut off")

@@ -7,13 +7,14 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from firmware_profiles import ssh
+from firmware_profiles import profile, ssh
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.installation import Installed
 from fleet.flash.folder import Here
 from fleet.flash.given import Given
+from fleet.flash.image import Image
 from fleet.flash.on_device import OnDevice
 from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT
@@ -26,9 +27,11 @@ class Target(Protocol):
 
     Attributes:
         name: as in errors.
+        becomes: what is true of a deployment that was flashed to it.
     """
 
     name: str
+    becomes: str
 
     def open(self) -> None:
         """Connect, and hold it for this flash.
@@ -101,6 +104,18 @@ def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
     return OnDevice(road, _owner(), given)
 
 
+def _image(text: str, parts: SplitResult, given: Given) -> Target:
+    if parts.netloc or not parts.path.startswith("/"):
+        step = "write three slashes: image:///path.img"
+        raise InputError(Problem(text, "image:///ABSOLUTE/PATH", "a relative path", step))
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if unknown := sorted(query.keys() - {"profile"}):
+        step = "say what it will boot on: ?profile=raspberry-pi-5"
+        raise InputError(Problem(text, "?profile=NAME or nothing", f"?{unknown[0]}=", step))
+    board = profile.load(query["profile"]).hardware.device_tree_model if "profile" in query else ""
+    return Image(Path(unquote(parts.path)), board, given)
+
+
 def _owner() -> str:
     return f"{getpass.getuser()} on {platform.node()}"
 
@@ -108,5 +123,6 @@ def _owner() -> str:
 SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
     "ssh": _ssh,
     "dir": _dir,
+    "image": _image,
 }
 """Scheme → what makes its target: (as typed, its parts, what else was given) → Target; raises InputError."""
