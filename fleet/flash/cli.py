@@ -49,6 +49,7 @@ def flash(
     ssh://user@host[:port]  over SSH: the agent comes along, as a service; ?root=DIR puts it elsewhere, without one
     dir:///PATH             a device root on this machine
     image:///PATH           the image of an SD card or disk: it installs itself when it boots for the first time
+    adb://SERIAL            a model for an app on an Android phone; ?package=com.example.app for that app alone
 
     \b
     godwit flash digits-1.0.0-raspberry-pi-5.godwit ssh://pi@raspberrypi.local --broker mqtt://192.168.1.2

@@ -129,7 +129,7 @@ class Image:
             step = "this is a bug in Godwit or in debugfs: please report it; the image is as it was"
             raise UnavailableError(Problem(self.name, "a root partition without errors", fault, step))
         if system.boot:
-            pending = {"state": "pending", **msgspec.structs.asdict(outcome)}
+            pending = {"state": "pending", "deployment": outcome.deployment, "version": outcome.version}
             (folder / "pending").write_bytes(msgspec.json.format(msgspec.json.encode(pending)) + b"\n")
             system.boot.write(folder / "pending", first_boot.ON_BOOT)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from firmware_profiles import profile, ssh
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.installation import Installed
+from fleet.flash.adb import Adb
 from fleet.flash.folder import Here
 from fleet.flash.given import Given
 from fleet.flash.image import Image
@@ -20,6 +22,9 @@ from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT
 from fleet.flash.sources import Source
 from fleet.flash.ssh import Ssh
+
+_SERIAL = re.compile(r"^[A-Za-z0-9._:-]{0,100}\Z")
+_PACKAGE = re.compile(r"^[A-Za-z]\w*(\.[A-Za-z]\w*)+\Z", re.ASCII)
 
 
 class Target(Protocol):
@@ -116,6 +121,17 @@ def _image(text: str, parts: SplitResult, given: Given) -> Target:
     return Image(Path(unquote(parts.path)), board, given)
 
 
+def _adb(text: str, parts: SplitResult, given: Given) -> Target:
+    hint = "type adb://SERIAL, as adb devices shows it; for one app alone adb://SERIAL?package=com.example.app"
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    package = query.pop("package", "")
+    if parts.path.strip("/") or query or not _SERIAL.match(parts.netloc):
+        raise InputError(Problem(text, "adb://SERIAL", "another form", hint))
+    if package and not _PACKAGE.match(package):
+        raise InputError(Problem(text, "the name of an app's package", repr(package), hint))
+    return Adb(parts.netloc, package)
+
+
 def _owner() -> str:
     return f"{getpass.getuser()} on {platform.node()}"
 
@@ -124,5 +140,6 @@ SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
     "ssh": _ssh,
     "dir": _dir,
     "image": _image,
+    "adb": _adb,
 }
 """Scheme → what makes its target: (as typed, its parts, what else was given) → Target; raises InputError."""

@@ -20,7 +20,9 @@ SECTOR = 512
 BOOT_AT, BOOT_SECTORS = 2048, 16 * 2048
 ROOT_AT = BOOT_AT + BOOT_SECTORS
 MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
-FSTAB = "proc /proc proc defaults 0 0\nPARTUUID=1-01 /boot/firmware vfat defaults 0 2\nPARTUUID=1-02 / ext4 defaults 0 1\n"
+FSTAB = (
+    "proc /proc proc defaults 0 0\nPARTUUID=1-01 /boot/firmware vfat defaults 0 2\nPARTUUID=1-02 / ext4 defaults 0 1\n"
+)
 
 
 class Entry(NamedTuple):
@@ -53,7 +55,14 @@ def command(program: str) -> list[str]:
 
 def system(folder: Path, arch: str = "aarch64", python: str = "python3.11", fstab: str = FSTAB) -> Path:
     """The tree of a system."""
-    for name in ("etc/systemd/system", "usr/bin", f"usr/lib/{arch}-linux-gnu", "usr/lib/systemd", "var/lib", "boot/firmware"):
+    for name in (
+        "etc/systemd/system",
+        "usr/bin",
+        f"usr/lib/{arch}-linux-gnu",
+        "usr/lib/systemd",
+        "var/lib",
+        "boot/firmware",
+    ):
         (folder / name).mkdir(parents=True)
     header = b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HH", 3, MACHINES[arch])
     (folder / "usr/bin/dash").write_bytes(header.ljust(5000, b"\1"))
