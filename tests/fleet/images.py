@@ -1,4 +1,4 @@
-"""Small images of disks, made by the real sfdisk, mke2fs and mkfs.vfat: a system that looks like a Debian, and a boot."""
+"""Small images of disks by the real sfdisk, mke2fs and mkfs.vfat: a boot, and a system that looks like a Debian."""
 
 from __future__ import annotations
 
