@@ -72,9 +72,10 @@ class Adb:
 
     def close(self) -> None:
         """Let go."""
-        if self._held:
-            self._held.close()
-            self._held = None
+        held, self._held = self._held, None
+        if held:
+            self._server.close()
+            held.close()
 
     def plan(self, source: Source) -> Planned:
         """What is to be done.

@@ -50,6 +50,7 @@ class AdbServer:
 
     def __init__(self) -> None:
         self._port = int(os.environ.get("ANDROID_ADB_SERVER_PORT") or PORT)
+        self._link: socket.socket | None = None
 
     def start(self) -> None:
         """See that it runs.
@@ -69,6 +70,13 @@ class AdbServer:
             self._connect().close()
         except OSError as error:
             raise LostError(f"adb start-server did not help: {error}") from None
+
+    def close(self) -> None:
+        """What another thread does with it fails soon."""
+        link = self._link
+        if link:
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
 
     def devices(self) -> dict[str, str]:
         """Serial number → state: "device" can be used."""
@@ -136,7 +144,9 @@ class AdbServer:
         except OSError as error:
             raise LostError(f"no adb server: {(error.strerror or str(error)).lower()}") from None
         with link:
+            self._link = link
             yield link
+        self._link = None
 
     def _connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self._port), _SILENCE_S)

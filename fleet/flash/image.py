@@ -62,6 +62,7 @@ class Image:
         self._board = board
         self._given = given
         self._stream: IO[bytes] | None = None
+        self._copies = False
 
     def open(self) -> None:
         """Hold the file: nobody else flashes it, and no virtual machine runs it.
@@ -75,10 +76,10 @@ class Image:
         self._stream = held_file.hold(self._path, self.name)
 
     def close(self) -> None:
-        """Let go."""
-        if self._stream:
-            self._stream.close()
-            self._stream = None
+        """Let go; an image that is being written stays what it was."""
+        stream, self._stream = self._stream, None
+        if stream and not self._copies:
+            stream.close()
 
     def plan(self, source: Source) -> Planned:
         """What is to be done.
@@ -105,20 +106,34 @@ class Image:
             GodwitError: it failed; the image is as it was.
         """
         made, goods = planned
-        assert self._stream is not None
         assert made.facts is not None
         given = [flag.partition("=")[2] for flag in self._given.flags if flag.startswith("--device-id=")]
         outcome = Installed(made.deployment, made.version, "", (given or [made.facts.device])[0], bool(made.steps))
         if not made.steps:
             return outcome
         kit = parcel.agent_kit(goods, made.facts, self.name, self._given.wheels, say)
-        with held_file.replaced(self._path, self._stream, self.name, say) as copy, _folder(copy) as folder:
+        with self._copy(say) as copy, _folder(copy) as folder:
             brought = folder / "parcel"
             brought.mkdir()
             parcel.pack(brought, goods, source, kit, Order(DEFAULT_ROOT, service=True, flags=self._given.flags))
             (brought / _STAMP).write_text(self._stamp(goods))
             self._write(folder, brought, outcome, say)
         return outcome
+
+    @contextmanager
+    def _copy(self, say: Callable[[str], None]) -> Iterator[Path]:
+        """What becomes the image, unless another thread has let go meanwhile."""
+        stream, self._copies = self._stream, True
+        assert stream is not None
+        try:
+            with held_file.replaced(self._path, stream, self.name, say) as copy:
+                yield copy
+                if self._stream is None:
+                    raise UnavailableError(Problem(self.name, "time to finish", "an interruption", "flash again"))
+        finally:
+            self._copies = False
+            if self._stream is None:
+                stream.close()
 
     def _write(self, folder: Path, brought: Path, outcome: Installed, say: Callable[[str], None]) -> None:
         system = image_system.find(folder, self.name)

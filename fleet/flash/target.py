@@ -46,7 +46,7 @@ class Target(Protocol):
         """
 
     def close(self) -> None:
-        """Let go; never fails, and does nothing a second time."""
+        """Let go; never fails, does nothing a second time, and makes an `act` in another thread fail soon."""
 
     def plan(self, source: Source) -> Planned:
         """What is to be done there; nothing is written.
