@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import getpass
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from firmware_profiles import ssh
+from firmware_profiles import profile, ssh
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.installation import Installed
+from fleet.flash.adb import Adb
 from fleet.flash.folder import Here
 from fleet.flash.given import Given
+from fleet.flash.image import Image
 from fleet.flash.on_device import OnDevice
 from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT
 from fleet.flash.sources import Source
 from fleet.flash.ssh import Ssh
+
+_SERIAL = re.compile(r"^[A-Za-z0-9._:-]{0,100}\Z")
+_PACKAGE = re.compile(r"^[A-Za-z]\w*(\.[A-Za-z]\w*)+\Z", re.ASCII)
 
 
 class Target(Protocol):
@@ -26,9 +32,11 @@ class Target(Protocol):
 
     Attributes:
         name: as in errors.
+        becomes: what is true of a deployment that was flashed to it.
     """
 
     name: str
+    becomes: str
 
     def open(self) -> None:
         """Connect, and hold it for this flash.
@@ -38,7 +46,7 @@ class Target(Protocol):
         """
 
     def close(self) -> None:
-        """Let go; never fails, and does nothing a second time."""
+        """Let go; never fails, does nothing a second time, and makes an `act` in another thread fail soon."""
 
     def plan(self, source: Source) -> Planned:
         """What is to be done there; nothing is written.
@@ -101,6 +109,29 @@ def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
     return OnDevice(road, _owner(), given)
 
 
+def _image(text: str, parts: SplitResult, given: Given) -> Target:
+    if parts.netloc or not parts.path.startswith("/"):
+        step = "write three slashes: image:///path.img"
+        raise InputError(Problem(text, "image:///ABSOLUTE/PATH", "a relative path", step))
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if unknown := sorted(query.keys() - {"profile"}):
+        step = "say what it will boot on: ?profile=raspberry-pi-5"
+        raise InputError(Problem(text, "?profile=NAME or nothing", f"?{unknown[0]}=", step))
+    board = profile.load(query["profile"]).hardware.device_tree_model if "profile" in query else ""
+    return Image(Path(unquote(parts.path)), board, given)
+
+
+def _adb(text: str, parts: SplitResult, given: Given) -> Target:
+    hint = "type adb://SERIAL, as adb devices shows it; for one app alone adb://SERIAL?package=com.example.app"
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    package = query.pop("package", "")
+    if parts.path.strip("/") or query or not _SERIAL.match(parts.netloc):
+        raise InputError(Problem(text, "adb://SERIAL", "another form", hint))
+    if package and not _PACKAGE.match(package):
+        raise InputError(Problem(text, "the name of an app's package", repr(package), hint))
+    return Adb(parts.netloc, package)
+
+
 def _owner() -> str:
     return f"{getpass.getuser()} on {platform.node()}"
 
@@ -108,5 +139,7 @@ def _owner() -> str:
 SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
     "ssh": _ssh,
     "dir": _dir,
+    "image": _image,
+    "adb": _adb,
 }
 """Scheme → what makes its target: (as typed, its parts, what else was given) → Target; raises InputError."""
