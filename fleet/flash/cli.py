@@ -50,7 +50,10 @@ def flash(
     \b
     ssh://user@host[:port]  over SSH: the agent comes along, as a service; ?root=DIR puts it elsewhere, without one
     serial:///dev/ttyUSB0   to edge-agent receive or a console there; ?baud=N&user=NAME&root=DIR
-    dir:///PATH             a device root on this machine
+    dir:///PATH             a stick, where one is mounted, for devices that have the agent; else a device root on this
+                            machine; ?as=stick and ?as=root decide
+    image:///PATH           the image of an SD card or disk: it installs itself when it boots for the first time
+    adb://SERIAL            a model for an app on an Android phone; ?package=com.example.app for that app alone
 
     \b
     godwit flash digits-1.0.0-raspberry-pi-5.godwit ssh://pi@raspberrypi.local --broker mqtt://192.168.1.2
@@ -89,7 +92,7 @@ def _flash(targets: list[Target], source: Source, dry_run: bool, as_json: bool) 
             if isinstance(done, GodwitError):
                 failed.append(done)
             else:
-                _print_done(target.name, done, as_json)
+                _print_done(target, done, as_json)
     return failed
 
 
@@ -118,9 +121,10 @@ def _print_plan(plan: Plan, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{plan.target}: note: {remark}", err=not dry_run)
 
 
-def _print_done(target: str, done: Installed, as_json: bool) -> None:
+def _print_done(target: Target, done: Installed, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.encode({"target": target} | msgspec.structs.asdict(done)))
+        click.echo(msgspec.json.encode({"target": target.name} | msgspec.structs.asdict(done)))
         return
-    state = "is now active" if done.changed else "was active already"
-    click.echo(f"{done.deployment} {done.version} {state} in {target} (device {done.device})")
+    state = target.becomes if done.changed else "was there already"
+    device = f" (device {done.device})" if done.device else ""
+    click.echo(f"{done.deployment} {done.version} {state} in {target.name}{device}")

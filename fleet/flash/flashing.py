@@ -56,6 +56,12 @@ def _each(targets: list[Target], do: Callable[[Target], T]) -> Iterator[tuple[Ta
         return
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="flash") as threads:
         running: dict[Future[T], Target] = {threads.submit(do, target): target for target in targets}
-        for future in as_completed(running):
-            error = future.exception()
-            yield running[future], error if isinstance(error, GodwitError) else future.result()
+        try:
+            for future in as_completed(running):
+                error = future.exception()
+                yield running[future], error if isinstance(error, GodwitError) else future.result()
+        except BaseException:  # Ctrl-C: a target that is let go fails in its thread, which ends so
+            threads.shutdown(wait=False, cancel_futures=True)
+            for target in targets:
+                target.close()
+            raise

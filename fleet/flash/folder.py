@@ -24,6 +24,7 @@ class Here:
 
     def __init__(self, root: Path, given: Given) -> None:
         self.name = f"dir://{root}"
+        self.becomes = "is now active"
         self._root = root
         self._flags = given.flags
 

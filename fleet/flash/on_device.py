@@ -26,6 +26,7 @@ class OnDevice:
 
     def __init__(self, road: Road, owner: str, given: Given) -> None:
         self.name = road.where
+        self.becomes = "is now active"
         self._road = road
         self._owner = owner
         self._given = given

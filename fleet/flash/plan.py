@@ -80,7 +80,7 @@ def obstacles(goods: Goods, facts: Facts, where: str) -> Iterator[Problem]:
         yield Problem(where, f"glibc {known.os.glibc} or newer", found, f"install {known.os.name} there")
     if facts.python not in PYTHONS:
         yield Problem(where, f"Python {PYTHONS[0]} to {PYTHONS[-1]}", facts.python, "install one of them there")
-    if facts.installed and facts.installed[0] == made_for.name and _newer(facts.installed[1], made_for.version):
+    if facts.installed and facts.installed[0] == made_for.name and newer(facts.installed[1], made_for.version):
         found = f"the newer {facts.installed[1]}"
         step = "flash a newer one, or go back there: edge-agent rollback"
         yield Problem(where, f"{made_for.name} {made_for.version} or older", found, step)
@@ -93,7 +93,7 @@ def remarks(facts: Facts) -> list[str]:
     return []
 
 
-def _newer(one: str, other: str) -> bool:
+def newer(one: str, other: str) -> bool:
     """By Semantic Versioning 2.0, section 11: numbers first, then a pre-release before its release."""
     return _order(one) > _order(other)
 

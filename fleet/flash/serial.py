@@ -26,6 +26,7 @@ class Serial:
 
     def __init__(self, target: SerialTarget, owner: str, given: Given) -> None:
         self.name = target.url
+        self.becomes = "is now active"
         self._target = target
         self._owner = owner
         self._given = given

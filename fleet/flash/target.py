@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import getpass
 import platform
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from firmware_profiles import ssh
+from firmware_profiles import profile, ssh
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.installation import Installed
 from fleet.flash import serial_target
+from fleet.flash.adb import Adb
 from fleet.flash.folder import Here
 from fleet.flash.given import Given
+from fleet.flash.image import Image
 from fleet.flash.on_device import OnDevice
 from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT
 from fleet.flash.serial import Serial
 from fleet.flash.sources import Source
 from fleet.flash.ssh import Ssh
+from fleet.flash.stick import Stick
+
+_SERIAL = re.compile(r"^[A-Za-z0-9._:-]{0,100}\Z")
+_PACKAGE = re.compile(r"^[A-Za-z]\w*(\.[A-Za-z]\w*)+\Z", re.ASCII)
 
 
 class Target(Protocol):
@@ -28,9 +35,11 @@ class Target(Protocol):
 
     Attributes:
         name: as in errors.
+        becomes: what is true of a deployment that was flashed to it.
     """
 
     name: str
+    becomes: str
 
     def open(self) -> None:
         """Connect, and hold it for this flash.
@@ -40,7 +49,7 @@ class Target(Protocol):
         """
 
     def close(self) -> None:
-        """Let go; never fails, and does nothing a second time."""
+        """Let go; never fails, does nothing a second time, and makes an `act` in another thread fail soon."""
 
     def plan(self, source: Source) -> Planned:
         """What is to be done there; nothing is written.
@@ -55,6 +64,9 @@ class Target(Protocol):
         Raises:
             GodwitError: it failed; the target is as it was.
         """
+
+
+_FOLDERS: dict[str, Callable[[Path, Given], Target]] = {"root": Here, "stick": Stick}
 
 
 def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
@@ -90,7 +102,11 @@ def _dir(text: str, parts: SplitResult, given: Given) -> Target:
     if parts.netloc or not parts.path.startswith("/"):
         step = "write three slashes: dir:///path"
         raise InputError(Problem(text, "dir:///ABSOLUTE/PATH", "a relative path", step))
-    return Here(Path(unquote(parts.path)), given)
+    path = Path(unquote(parts.path))
+    kind = dict(parse_qsl(parts.query, keep_blank_values=True)).get("as", "stick" if path.is_mount() else "root")
+    if kind not in _FOLDERS or parts.query not in ("", f"as={kind}"):
+        raise InputError(Problem(text, "?as=stick, ?as=root or nothing", f"?{parts.query}", "correct the target"))
+    return _FOLDERS[kind](path, given)
 
 
 def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
@@ -101,6 +117,29 @@ def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
         raise InputError(Problem(text, "an absolute path of the device root", root, hint))
     road = Ssh(text.partition("?")[0], host, root.rstrip("/"), given.password_file)
     return OnDevice(road, _owner(), given)
+
+
+def _image(text: str, parts: SplitResult, given: Given) -> Target:
+    if parts.netloc or not parts.path.startswith("/"):
+        step = "write three slashes: image:///path.img"
+        raise InputError(Problem(text, "image:///ABSOLUTE/PATH", "a relative path", step))
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if unknown := sorted(query.keys() - {"profile"}):
+        step = "say what it will boot on: ?profile=raspberry-pi-5"
+        raise InputError(Problem(text, "?profile=NAME or nothing", f"?{unknown[0]}=", step))
+    board = profile.load(query["profile"]).hardware.device_tree_model if "profile" in query else ""
+    return Image(Path(unquote(parts.path)), board, given)
+
+
+def _adb(text: str, parts: SplitResult, given: Given) -> Target:
+    hint = "type adb://SERIAL, as adb devices shows it; for one app alone adb://SERIAL?package=com.example.app"
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    package = query.pop("package", "")
+    if parts.path.strip("/") or query or not _SERIAL.match(parts.netloc):
+        raise InputError(Problem(text, "adb://SERIAL", "another form", hint))
+    if package and not _PACKAGE.match(package):
+        raise InputError(Problem(text, "the name of an app's package", repr(package), hint))
+    return Adb(parts.netloc, package)
 
 
 def _serial(text: str, parts: SplitResult, given: Given) -> Target:
@@ -115,5 +154,7 @@ SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
     "ssh": _ssh,
     "serial": _serial,
     "dir": _dir,
+    "image": _image,
+    "adb": _adb,
 }
 """Scheme → what makes its target: (as typed, its parts, what else was given) → Target; raises InputError."""
