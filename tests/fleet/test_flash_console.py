@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from firmware_profiles import profile
 from tests.edge_agent.support import null_bundle
+from tests.fleet.conftest import Flash
 from tests.fleet.serial_lines import cook, ended, on_port
 from tools.pty_relay import Relay
 
 PROFILE = "linux-x86_64" if profile.userland_arch() == "x86_64" else "linux-arm64"
 PTY_BAUD = 38_400
 FAST_BYTES_S = 20_000_000  # numpy comes along
-WAIT_S = 240.0
 BARE = ["env", "PATH=/usr/bin:/bin", "sh", "-i"]
 
 
-def test_a_bare_device_behind_a_console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+@pytest.mark.system  # the device's Python is the system's
+def test_a_bare_device_behind_a_console(tmp_path: Path, flash: Flash) -> None:
     root = tmp_path / "root"
     with Relay(tmp_path, FAST_BYTES_S) as relay:
         cook(relay.device.path)
         target = f"serial://{relay.host.path}?baud={PTY_BAUD}&root={root}"
         bundle = null_bundle(tmp_path / "tiny.godwit", profiles=[PROFILE])
         with ended(on_port(BARE, relay.device.path)):
-            line = [sys.executable, "-m", "godwit", "flash", str(bundle), target, "--device-id", "door-7", "--json"]
-            first, again = (
-                subprocess.run(line, capture_output=True, text=True, check=False, timeout=WAIT_S) for _ in range(2)
-            )
+            first, again = (flash(bundle, target, "--device-id", "door-7", "--json") for _ in range(2))
     assert first.returncode == 0, first.stderr
     installed = json.loads(first.stdout)
     assert (installed["deployment"], installed["device"], installed["changed"]) == ("tiny", "door-7", True)
