@@ -31,6 +31,7 @@ from firmware_profiles.serial_link.store import Store
 SILENCE_S = 30.0
 """Without a word from the host its transfer is let go; what arrived is kept."""
 _LOOK_S = 0.1
+_MOST_ANSWERS = 64
 
 
 class Device:
@@ -247,4 +248,5 @@ class Device:
     def _answer(self, message: Message) -> None:
         if not self._answers:
             self._answers.append(END)  # ends any noise before it
-        self._answers.append(frame(message))
+        if len(self._answers) < _MOST_ANSWERS:  # more wait only where nobody listens, and all can be asked again
+            self._answers.append(frame(message))

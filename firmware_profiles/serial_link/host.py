@@ -75,12 +75,9 @@ class Host:
         return self._sending.arrived.arrived() * self._files.size_bytes // self._files.count, self._files.size_bytes
 
     def reconnected(self, now_s: float) -> None:
-        """The line was lost and is there again: begin anew; what arrived is not sent again."""
+        """The line was lost and is there again: a `Poll`, or what is repeated anyway, finds out what the device has."""
         self._deframer = Deframer()
-        self._heard_s = now_s
-        self._again_s = now_s
-        if self.state in ("listing", "filling"):
-            self._offer()
+        self._heard_s = self._again_s = now_s
 
     def feed(self, received: bytes, now_s: float) -> None:
         """Take what came in."""

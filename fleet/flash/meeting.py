@@ -18,6 +18,7 @@ _CONSOLE_S = 1.0
 _SPEED_S = 0.8
 _ENTER = b"\x15\r"  # Ctrl-U, lest what is typed already be taken for a command: a console says its prompt again
 _ECHO = b"echo godwit\r"  # a shell that was left without prompt and echo is silent but for this
+_KEPT_BYTES = 16_384
 _LEAST_TEXT_BYTES = 3
 _TEXT = frozenset(b"\t\n\r\x1b\x07\x08") | frozenset(range(0x20, 0x7F))
 _TEXT_SHARE = 0.9
@@ -72,7 +73,7 @@ class _Knocking:
         self._typed = b""
 
     def feed(self, received: bytes, now_s: float) -> None:
-        self.came += received
+        self.came = (self.came + received)[-_KEPT_BYTES:]
         self.total_bytes += len(received)
         self.host.feed(received, now_s)
 
