@@ -82,6 +82,11 @@ class Root(NamedTuple):
         return self.folder / "var" / "session.json"
 
     @property
+    def received(self) -> Path:
+        """What comes in over a serial line, until it is installed."""
+        return self.folder / "update" / "received"
+
+    @property
     def status(self) -> Path:
         """What the running agent says about itself."""
         return self.folder / "run" / "status.json"

@@ -59,6 +59,7 @@ class OperatingSystem(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     Attributes:
         agent: how the agent runs there: as a service, in a container only, or not at all ("none":
             an app loads the model itself).
+        packages: of the system's own package manager, without which a runtime cannot run.
     """
 
     name: str
@@ -66,6 +67,7 @@ class OperatingSystem(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     glibc: str = ""
     python: str = ""
     init: Literal["systemd", "none"] = "systemd"
+    packages: list[str] = []
 
 
 class RuntimeRow(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -40,7 +40,9 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.what.is_dir():
         from edge_agent.commands.kits import install_kit  # late: trust takes time to load
 
-        changed = install_kit(root, settings, arguments.what, arguments.trust_root)
+        update = msgspec.structs.replace(settings.update, profile=arguments.profile or settings.update.profile)
+        wanted = msgspec.structs.replace(settings, update=update)
+        changed = install_kit(root, wanted, arguments.what, arguments.trust_root)
     else:
         if arguments.trust_root:
             step = "leave it out, or give a kit"
