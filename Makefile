@@ -4,7 +4,7 @@
 # make test     every test that needs neither root nor emulation; the others: make test-system
 # make soak     1,000 cycles of outages, kills, full and failing disks and clock jumps over one running agent
 # make bench    the agent's cost and the converter's figures, beside their peers in the same run; writes bench/results.md
-# make docs     docs/cli.md, wire.md, asyncapi.json, report.md and configuration.md
+# make docs     docs/cli.md, wire.md, asyncapi.json, report.md, configuration.md and serial.md
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := converter edge_agent firmware_profiles fleet godwit
@@ -38,6 +38,7 @@ check: .venv/.ready
 	$(BIN)/python -m tools.asyncapi_reference --check
 	$(BIN)/python -m tools.report_reference --check
 	$(BIN)/python -m tools.configuration_reference --check
+	$(BIN)/python -m tools.serial_reference --check
 	$(BIN)/pytest -q tests/test_imports.py
 
 test: setup
@@ -60,6 +61,7 @@ docs: .venv/.ready
 	$(BIN)/python -m tools.asyncapi_reference
 	$(BIN)/python -m tools.report_reference
 	$(BIN)/python -m tools.configuration_reference
+	$(BIN)/python -m tools.serial_reference
 
 constraints: .venv/.ready
 	@$(BIN)/python -m tools.constraints

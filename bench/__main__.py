@@ -1,6 +1,6 @@
 """Writes `bench/results.md`. Run it on a machine that does nothing else.
 
-`python -m bench --only resnet8` measures one part alone ("agent", or one model of the converter's) and prints it.
+`python -m bench --only resnet8` measures one part alone ("agent", "serial", or a model of the converter) and prints it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench import converter, converter_report, flow_report
+from bench import converter, converter_report, flow_report, serial
 from bench.flight import PYTHON, edge_agent, fly, glue
 from bench.models import BENCHMARKS, Benchmark
 from bench.report import report
@@ -116,13 +116,14 @@ def conversions(benchmarks: Sequence[Benchmark]) -> list[str]:
 def main() -> None:
     """Measure everything, then write the page; or one part, and print it."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    names = ["agent", "flow", *(benchmark.name for benchmark in BENCHMARKS)]
+    names = ["agent", "flow", "serial", *(benchmark.name for benchmark in BENCHMARKS)]
     parser.add_argument("--only", choices=names, help="measure this alone and print it, as in: --only resnet8")
     only = parser.parse_args().only
     chosen = [benchmark for benchmark in BENCHMARKS if only in (None, benchmark.name)]
     lines = ["# What was measured", ""]
     lines += agent() if only in (None, "agent") else []
     lines += flow_report.report() if only in (None, "flow") else []
+    lines += serial.report() if only in (None, "serial") else []
     lines += conversions(chosen) if chosen else []
     page = "\n".join(lines)
     if only is None:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from firmware_profiles import VERSION
 from firmware_profiles.errors import InputError, Problem, guarded
+from firmware_profiles.serial_link import DEFAULT_BAUD, LEAST_BAUD, MOST_BAUD
 from firmware_profiles.words import DelegateName, RuntimeName
 
 _RUN_EXAMPLE = "example: edge-agent run --root /var/lib/godwit"
@@ -63,6 +64,17 @@ def _add_of_devices(commands: _Commands) -> None:
     )
     install.add_argument("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port] (first install only)")
     _add_json(install)
+
+    receive = _add(
+        commands,
+        "receive",
+        "take what `godwit flash serial://…` sends, and install it",
+        "example: edge-agent receive --serial /dev/ttyGS0 --root /var/lib/godwit",
+    )
+    receive.add_argument("--serial", metavar="DEV", help="the port (default: standard input and output)")
+    receive.add_argument("--baud", type=_baud, default=DEFAULT_BAUD, metavar="N", help=f"default: {DEFAULT_BAUD}")
+    receive.add_argument("--once", action="store_true", help="end after one transfer")
+    _add_root(receive)
 
     run_ = _add(commands, "run", "run the active deployment until told to stop", _RUN_EXAMPLE)
     _add_root(run_)
@@ -188,6 +200,13 @@ def _whole(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{number} is not between 0 and 1000000")
+    return number
+
+
+def _baud(text: str) -> int:
+    number = int(text)
+    if not LEAST_BAUD <= number <= MOST_BAUD:
+        raise argparse.ArgumentTypeError(f"{number} is not between {LEAST_BAUD} and {MOST_BAUD}")
     return number
 
 

@@ -27,6 +27,8 @@ from typing import IO, NamedTuple
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 
+SLOTS = ("a", "b")
+
 
 class Root(NamedTuple):
     """A device root."""
@@ -74,18 +76,23 @@ class Root(NamedTuple):
         return self.folder / "var" / "session.json"
 
     @property
+    def received(self) -> Path:
+        """What comes in over a serial line, until it is installed."""
+        return self.folder / "update" / "received"
+
+    @property
     def status(self) -> Path:
         """What the running agent says about itself."""
         return self.folder / "run" / "status.json"
 
     @property
     def health(self) -> Path:
-        """How the running agent does, for the updater."""
+        """What the running agent says about the deployment that `slots/active` names, for the updater."""
         return self.folder / "run" / "health.json"
 
     @property
     def request(self) -> Path:
-        """Exists while the agent asks for a check at once."""
+        """Left by the agent: the updater is to look for an update now."""
         return self.folder / "run" / "request"
 
     @property
@@ -123,6 +130,11 @@ class Root(NamedTuple):
         """The agent's own code, in slots."""
         return self.folder / "agent"
 
+    @property
+    def starts(self) -> Path:
+        """What the launcher counts."""
+        return self.folder / "var" / "starts.json"
+
     def make(self) -> None:
         """Create the folders that are missing, durably."""
         for name in ("etc", "slots", "trust", "update", "update/download", "var", "run"):
@@ -133,6 +145,11 @@ class Root(NamedTuple):
     def active_slot(self) -> str:
         """Name of the active slot; empty before the first installation."""
         return str(self.active.readlink()) if self.active.is_symlink() else ""
+
+    def active_agent_slot(self) -> str:
+        """Name of the slot that holds the agent's own code; empty where no launcher starts it."""
+        link = self.agent_code / "active"
+        return str(link.readlink()) if link.is_symlink() else ""
 
     def lock(self) -> IO[bytes] | None:
         """The lock that a running agent holds until it ends; None if another one holds it."""

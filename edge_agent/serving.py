@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge_agent.config import Http
-from edge_agent.deployment import Deployment
 from edge_agent.hosting import Host
 from edge_agent.layout import Root
 from edge_agent.outbox import Outbox
@@ -22,13 +21,11 @@ if TYPE_CHECKING:
 class Serving:
     """The server, if the configuration wants one."""
 
-    def __init__(
-        self, settings: Http, root: Root, host: Host, outbox: Outbox, reporter: Reporter, deployment: Deployment
-    ) -> None:
+    def __init__(self, settings: Http, root: Root, host: Host, outbox: Outbox, reporter: Reporter) -> None:
         token_file = str(root.folder / settings.token_file) if settings.token_file else ""
         self._settings = msgspec.structs.replace(settings, token_file=token_file)
         self._outbox = outbox
-        self._backend = Served(host, outbox, reporter, deployment)
+        self._backend = Served(host, outbox, reporter)
         self._server: Server | None = None
 
     async def start(self) -> str:

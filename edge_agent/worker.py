@@ -1,7 +1,8 @@
 """The worker: hosts the deployment's models and its sources. Started by the supervisor only.
 
-It proves the models on their golden vectors before anything else. One thread waits for the supervisor
-and for all sources at once, and answers one input after the other.
+It proves the models on their golden vectors before anything else, and answers requests from then on; sources
+it opens when it is told to, and lets go of when another worker is to have them. One thread waits for the
+supervisor and for all sources at once, and answers one input after the other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from functools import partial
 from edge_agent import channel, clock
 from edge_agent.channel import (
     Absorbed,
+    Finish,
+    Finished,
     Forgotten,
+    Open,
     Pace,
     Payload,
     Predicted,
@@ -28,13 +32,16 @@ from edge_agent.channel import (
     Rejected,
     Replied,
     Request,
+    Rest,
     SourceEnded,
     SourceFailed,
+    SourceReopened,
     Start,
     ToWorker,
 )
 from edge_agent.doing import Doing
 from edge_agent.flow.feed import Feed
+from edge_agent.flow.gaps import Gaps
 from edge_agent.flow.inbox import Inbox
 from edge_agent.flow.mqtt_topic import MqttTopicSource
 from edge_agent.flow.opening import open_source
@@ -61,6 +68,8 @@ def main() -> None:
         outgoing = Outgoing(stream)
         try:
             models = prove(start, outgoing)
+            if start.beside:
+                models.warm_up()
         except GodwitError as error:
             outgoing.send(Refused(str(error)))
             outgoing.flush()
@@ -80,8 +89,11 @@ class Worker:
         self._start = start
         self._doing = doing
         self._reader: Reader[ToWorker] = Reader(ToWorker)
-        self._feeds = [self._feed(settings) for settings in start.sources]
+        self._feeds: list[Feed] = []
         self._inboxes: dict[str, Inbox] = {}
+        self._gaps = Gaps()
+        self._left_ms: int | None = None
+        self._rest: dict[str, Rest] = {}
         self._looked_s = 0.0
 
     def serve(self) -> None:
@@ -96,15 +108,29 @@ class Worker:
             for feed in list(self._feeds):
                 if feed.due_s <= now_s:
                     self._poll(feed, now_s)
+            if self._left_ms is not None and not self._feeds:
+                self._outgoing.send(Finished(self._left_ms, self._rest))
+                self._left_ms = None
 
-    def _feed(self, settings: SourceSettings) -> Feed:
-        start = self._start
-        reached, taken = start.reached[settings.name], start.taken[settings.name]
+    def _open(self, at: Open) -> None:
+        sources = [settings for settings in self._start.sources if settings.name in at.reached]
+        self._gaps = Gaps(sources, at.left_ms)
+        self._feeds = [self._feed(settings, at) for settings in sources]
+
+    def _feed(self, settings: SourceSettings, at: Open) -> Feed:
+        reached, taken = at.reached[settings.name], at.taken[settings.name]
 
         def failed(text: str) -> None:
             self._outgoing.send(SourceFailed(settings.name, text))
 
-        return Feed(settings, partial(open_source, settings, reached, taken, start.stdin), failed)
+        opened = partial(open_source, settings, reached, taken, self._start.stdin, at.rest.get(settings.name))
+        return Feed(settings, opened, failed)
+
+    def _finish(self) -> None:
+        self._left_ms = clock.uptime_ms()
+        self._feeds = [feed for feed in self._feeds if feed.source]
+        for feed in self._feeds:
+            feed.finish()
 
     def _wait(self) -> None:
         """Until the supervisor says something, a source may have something, or its time has come."""
@@ -140,6 +166,10 @@ class Worker:
             elif isinstance(message, Pace):
                 for feed in self._feeds:
                     feed.pace(message.factor)
+            elif isinstance(message, Open):
+                self._open(message)
+            elif isinstance(message, Finish):
+                self._finish()
         self._outgoing.flush()
 
     def _take(self, payload: Payload) -> None:
@@ -164,9 +194,14 @@ class Worker:
             item = feed.poll(now_s)
         except Ended:
             self._feeds.remove(feed)
-            feed.close()
-            self._outgoing.send(SourceEnded(feed.name))
+            rest = feed.close()
+            if self._left_ms is None:
+                self._outgoing.send(SourceEnded(feed.name))
+            elif rest:
+                self._rest[feed.name] = rest
             return
+        if (gap_ms := self._gaps.closed(feed, item)) is not None:
+            self._outgoing.send(SourceReopened(feed.name, gap_ms))
         if gone := feed.gone():
             self._outgoing.send(Forgotten(feed.name, gone))
         if item is not None:

@@ -1,4 +1,4 @@
-"""How a running agent does: `run/health.json`, from the agent to the updater."""
+"""`run/health.json`: how the deployment does that `slots/active` names; the agent tells the updater each second."""
 
 from __future__ import annotations
 
@@ -8,13 +8,28 @@ import msgspec
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Of one deployment since it took over.
+    """One deployment, and how it does.
+
+    While it is `starting` or `refused` the deployment before it answers, or, where memory does not hold both, none.
 
     Attributes:
-        manifest_sha256: of `manifest.json` in the slot that it runs from.
-        reason: why it was refused.
-        since_uptime_ms: milliseconds since boot when it came to its state.
-        boot: as in the wire's header.
+        manifest_sha256: of the bytes of its manifest.json; empty, as the name and the version, where that
+            cannot be read.
+        state: starting (being proved), running, refused.
+        reason: why it is refused; empty otherwise.
+        since_uptime_ms: since when it runs, or is being proved, by CLOCK_BOOTTIME of `boot`.
+        boot: first eight hexadecimal digits of the kernel's boot id.
+        predictions: answers to inputs of sources since then.
+        worker_deaths: since then.
+        p95_ms: of the last 512 predictions since then; None before the first.
+        peak_rss_mb: the most resident memory that its present worker ever held; 0 where there is none.
+        distribution_distance: between its last 1000 answers and those of the deployment before it, from 0 (alike)
+            to 1: ½ Σ |p(c) - q(c)| over the classes, or the largest difference of the distribution functions
+            where answers are numbers; of several models the largest. None where either gave fewer than 50, and
+            after a start of the agent.
+        uptime_ms: when this was written, by the same clock.
+        agent: version of the agent's code; `agent_slot` is where it lies, empty where no launcher started it.
+        rejected: inputs without an answer since the agent started.
     """
 
     manifest_sha256: str
@@ -29,3 +44,7 @@ class Health(msgspec.Struct, frozen=True):
     p95_ms: float | None
     peak_rss_mb: float
     distribution_distance: float | None = None
+    uptime_ms: int = 0
+    agent: str = ""
+    agent_slot: str = ""
+    rejected: int = 0

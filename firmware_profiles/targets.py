@@ -28,6 +28,8 @@ _PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,254}"
 RepositoryPath = Annotated[str, Meta(pattern=rf"^targets/{_PART}(/{_PART}){{0,3}}\Z", max_length=512)]
 """Relative to the repository or kit: no `..`, no folder that begins with a dot."""
 
+TargetName = Annotated[str, Meta(pattern=rf"^{_PART}(/{_PART}){{0,3}}\Z", max_length=400)]
+
 
 class Transport(msgspec.Struct, frozen=True, omit_defaults=True):
     """A cheaper way to the target's bytes.
@@ -75,10 +77,10 @@ class Offer(msgspec.Struct, frozen=True):
         size_bytes, sha256: of the target, whichever way it comes.
     """
 
-    name: str
+    name: TargetName
     kind: Kind
-    deployment: str
-    version: str
+    deployment: Name
+    version: Version
     path: RepositoryPath
     size_bytes: Size
     sha256: Sha256

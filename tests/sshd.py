@@ -20,7 +20,9 @@ from tools.broker import free_port
 _START_TIMEOUT_S = 10.0
 _POLL_S = 0.02
 _NAMESPACE = (
-    "mount --bind {folder}/passwd /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd"
+    "mount --bind {folder}/passwd /etc/passwd"
+    " && {{ ! [ -e {folder}/shadow ] || mount --bind {folder}/shadow /etc/shadow; }}"
+    " && mount -t tmpfs tmpfs /run && mkdir /run/sshd"
     ' && exec "$@"'
 )  # fmt: skip
 
@@ -35,8 +37,11 @@ class Sshd:
         home: what TMPDIR is for commands run there.
     """
 
-    def __init__(self, folder: Path, search: Path) -> None:
-        """Keep everything in `folder`, which exists; PATH of commands there begins with `search`."""
+    def __init__(self, folder: Path, search: Path, password: str = "") -> None:
+        """Keep everything in `folder`, which exists; PATH of commands there begins with `search`.
+
+        A password is the only thing that opens it, where one is given.
+        """
         self._folder = folder
         self.port = free_port()
         self.url = f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
@@ -49,8 +54,8 @@ class Sshd:
         self.trust((folder / "host.pub").read_text())
         (folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n"
-            f"SetEnv PATH={search}:/usr/bin:/bin TMPDIR={self.home}\n{_parts()}"
+            f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\n{_login(folder, password)}"
+            f"SetEnv PATH={search}:/usr/bin:/bin TMPDIR={self.home} HOME={folder}\n{_parts()}"
         )
         client = self.path / "ssh"
         (folder / "ssh_config").write_text(
@@ -104,6 +109,16 @@ def _command() -> list[str]:
         pytest.skip(str(error))
 
 
+def _login(folder: Path, password: str) -> str:
+    if not password:
+        return "PasswordAuthentication no\n"
+    if os.geteuid() != 0:
+        pytest.skip("only root can give sshd another password")
+    hashed = subprocess.run(["openssl", "passwd", "-6", password], capture_output=True, text=True, check=True)
+    (folder / "shadow").write_text(f"{getpass.getuser()}:{hashed.stdout.strip()}:20000:0:99999:7:::\n")
+    return "PasswordAuthentication yes\nPermitRootLogin yes\nPubkeyAuthentication no\n"
+
+
 def _parts() -> str:
     """OpenSSH 9.8 and newer start programs of their own, which an unpacked sshd would look for in /usr."""
     parts = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
@@ -116,7 +131,7 @@ def _as_user(folder: Path, line: list[str]) -> list[str]:
     if os.geteuid() != 0:
         return line
     users = Path("/etc/passwd").read_text(encoding="utf-8")
-    if "\nsshd:" in users and Path("/run/sshd").is_dir():
+    if "\nsshd:" in users and Path("/run/sshd").is_dir() and not (folder / "shadow").exists():
         return line
     (folder / "passwd").write_text(f"{users}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n")
     return ["unshare", "--mount", "sh", "-c", _NAMESPACE.format(folder=folder), "sh", *line]

@@ -3,7 +3,7 @@
 `python3 -m tools.environment main|agent|tflite|openvino|amqtt|triton`, in the repository's root:
 
 - main, `.venv`: everything, with the project in place (editable).
-- agent, `build/agent-venv`: what a device gets: the agent and two runtimes, compiled, no TensorFlow.
+- agent, `build/agent-venv`: what a device gets: the agent, two runtimes and signed updates, compiled, no TensorFlow.
 - tflite, `build/tflite-venv`: the agent with the last tflite-runtime; Python 3.10 and 3.11 only.
 - openvino, `build/openvino-venv`: the agent with Intel's ONNX Runtime; made when a system test wants it.
 - amqtt, `build/amqtt-venv`: a broker in pure Python, for a demo without mosquitto; made when that wants it.
@@ -48,7 +48,9 @@ def make_main() -> None:
 
 def make_agent() -> None:
     """`build/agent-venv`."""
-    _make_device_environment(_ROOT / "build" / "agent-venv", _python_of(_MAIN), "agent-litert,agent-onnx", "")
+    _make_device_environment(
+        _ROOT / "build" / "agent-venv", _python_of(_MAIN), "agent-litert,agent-onnx,agent-update", ""
+    )
 
 
 def make_tflite() -> None:

@@ -22,8 +22,10 @@ PACKAGES = {
     "mosquitto": "mosquitto",
     "mtools": "mtools",
     "promtool": "prometheus",
+    "rz": "lrzsz",
     "sfdisk": "fdisk",
     "sshd": "openssh-server",
+    "sz": "lrzsz",
     "toybox": "toybox",
 }
 """Program → Debian's package."""

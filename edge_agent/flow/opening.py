@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from edge_agent.channel import Rest
 from edge_agent.flow.source import Source
 from edge_agent.source_config import Camera, Command, Folder, MqttTopic, Replay, Serial, SourceSettings
 
 
-def open_source(settings: SourceSettings, reached: int, taken: Iterable[str], stdin: int) -> Source:
+def open_source(
+    settings: SourceSettings, reached: int, taken: Iterable[str], stdin: int, rest: Rest | None = None
+) -> Source:
     """The source, after what was already answered.
 
     Args:
         settings: with absolute paths.
         reached, taken: its cursor, as in `link.spool.Cursor`.
         stdin: descriptor of the agent's standard input; -1 if there is none.
+        rest: what the worker before read of it and made no input of. A port, a program or a camera was closed in
+            between: what came before then does not go on.
 
     Raises:
         InputError: it cannot be opened now. Live sources tell that at a poll, and try again by themselves.
@@ -46,7 +51,7 @@ def open_source(settings: SourceSettings, reached: int, taken: Iterable[str], st
     if isinstance(settings, MqttTopic):
         from edge_agent.flow.mqtt_topic import MqttTopicSource
 
-        return MqttTopicSource(settings, reached)
+        return MqttTopicSource(settings, reached, rest)
     from edge_agent.flow.stdin import open_stdin
 
-    return open_stdin(settings, reached, stdin)
+    return open_stdin(settings, reached, stdin, rest)

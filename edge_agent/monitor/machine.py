@@ -46,11 +46,14 @@ def rss_bytes(pid: int) -> int:
         return 0
 
 
-def peak_rss_bytes() -> int:
-    """The most resident memory that this process ever had.
+def peak_rss_bytes(pid: int | None = None) -> int:
+    """The most resident memory that a process, by default this one, ever had; 0 if it is gone.
 
     VmHWM of /proc/self/status: getrusage's figure starts with the parent's own size after a fork.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    try:
+        status = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0")  # a zombie has none
     return int(line.split()[1]) * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from tuf.api.metadata import TargetFile, Targets
 
 from edge_agent.layout import Root
@@ -33,10 +34,9 @@ def pin(root: Root, root_json: bytes) -> None:
     """
     given = Trust(root_json)
     store = Store(root.folder / "trust")
-    known = store.read(f"{given.root.version}.root")
-    if known == root_json:
+    if store.has_root(given.root.version, root_json):
         return
-    if known is not None or store.read("root") is not None:
+    if store.read("root") is not None:
         step = "remove its folder trust by hand if it is to trust another repository"
         raise TrustError(Problem(str(root.folder), "a device without trust, or with this root", "another root", step))
     try:
@@ -73,6 +73,7 @@ class Refresh:
         self._store = store
         self._carrier = carrier
         self._reference = reference
+        self._now = reference.now()
 
     def run(self) -> Targets:
         """As `refresh`."""
@@ -96,7 +97,7 @@ class Refresh:
         Raises:
             TrustError, UnavailableError: as `refresh`.
         """
-        now = self._reference.now()
+        now = self._now
         meta = self.trust.targets_meta(role)
         kept = self._store.read(role)
         if kept is not None:
@@ -111,6 +112,7 @@ class Refresh:
 
     def _in_order(self) -> Targets:
         self._roots()
+        self._now = self._reference.now()  # one time for all that is judged from here on
         self.trust.restore(self._store.read("timestamp"), self._store.read("snapshot"))
         self._timestamp()
         self._snapshot()
@@ -148,14 +150,14 @@ class Refresh:
     def _timestamp(self) -> None:
         data = self._metadata("timestamp.json", limits.MAX_TIMESTAMP_BYTES)
         network = self._carrier.is_network
-        if self.trust.update_timestamp(data, self._reference.now(), network=network):
+        if self.trust.update_timestamp(data, self._now, network=network):
             self._store.write("timestamp", data)
-        timestamp = self.trust.check_timestamp(self._reference.now(), network=network)
+        timestamp = self.trust.check_timestamp(self._now, network=network)
         note = read_note(timestamp.unrecognized_fields)
         self._reference.learn(self._store.read("timestamp") or data, note.signed_at, timestamp.expires)
 
     def _snapshot(self) -> None:
-        now = self._reference.now()
+        now = self._now
         if self.trust.has_snapshot(now):
             return
         meta = self.trust.snapshot_meta()
@@ -181,13 +183,18 @@ def choose(targets: Targets, profile: str, group: str, kind: Kind = "deployment"
         python: for an agent's code, the device's Python as "cp311".
 
     Raises:
-        TrustError: they contradict themselves: two for one device, or a custom that cannot be read.
+        TrustError: they contradict themselves: two for one device, or one that cannot be read.
     """
     offers = []
     for target in targets.targets.values():
-        custom = _custom(target)
-        if custom and (custom.kind, custom.profile, custom.group, custom.python) == (kind, profile, group, python):
-            offers.append(_offer(target, custom))
+        try:
+            custom = read_custom(target.custom)
+            if custom and (custom.kind, custom.profile, custom.group, custom.python) == (kind, profile, group, python):
+                offers.append(_offer(target, custom))
+        except ValueError as error:
+            step = "this agent may be too old for the repository; update it"
+            where = f"targets.json {target.path}"
+            raise TrustError(Problem(where, "a target that can be offered", str(error), step)) from None
     if len(offers) > 1:
         found = ", ".join(offer.name for offer in offers)
         step = "ask whoever signs the repository to leave one"
@@ -195,19 +202,12 @@ def choose(targets: Targets, profile: str, group: str, kind: Kind = "deployment"
     return offers[0] if offers else None
 
 
-def _custom(target: TargetFile) -> Custom | None:
-    try:
-        return read_custom(target.custom)
-    except ValueError as error:
-        step = "this agent may be too old for the repository; update it"
-        raise TrustError(Problem(f"targets.json {target.path}", "a custom that it knows", str(error), step)) from None
-
-
 def _offer(target: TargetFile, custom: Custom) -> Offer:
     sha256 = target.hashes.get("sha256", "")
+    shared = {name: getattr(custom, name) for name in ("kind", "deployment", "version", "transports")}
     path = target_path(target.path, sha256)
-    fields = (target.path, custom.kind, custom.deployment, custom.version, path, target.length, sha256)
-    return Offer(*fields, list(custom.transports))
+    own = {"name": target.path, "path": path, "size_bytes": target.length, "sha256": sha256}
+    return msgspec.convert(shared | own, Offer)
 
 
 def _unwritable(store: Store, error: OSError) -> UnavailableError:

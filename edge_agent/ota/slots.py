@@ -19,6 +19,8 @@ from firmware_profiles.errors import BundleError
 from firmware_profiles.manifest import MANIFEST_NAME
 
 _CHUNK_BYTES = 1 << 20
+_FOLDER_MODE = 0o755
+"""Whatever the umask: the agent, another user, must read what lies there."""
 
 
 class Slots(NamedTuple):
@@ -61,6 +63,7 @@ class Slots(NamedTuple):
         staged.mkdir()
         bundle.extract(staged)
         for folder, _, _ in os.walk(staged):
+            Path(folder).chmod(_FOLDER_MODE)
             atomic.sync_folder(Path(folder))
         os.replace(staged, self.path(slot))
         atomic.sync_folder(self.folder)

@@ -16,7 +16,7 @@ _VERSIONED_ROOT = re.compile(r"^([1-9][0-9]{0,9})\.root\.json\Z")
 
 
 class Store:
-    """A folder of metadata that was verified once: `root.json`, every `N.root.json`, and the newest of the others."""
+    """A folder of metadata that was verified once: the newest of each role, and every root in `roots/N.root.json`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,9 +35,17 @@ class Store:
 
     def write_root(self, version: int, data: bytes) -> None:
         """Keep a root under its version, then as the newest."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        atomic.write_bytes(self.folder / f"{version}.root.json", data)
+        path = self._root(version)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(path, data)
         self.write("root", data)
+
+    def has_root(self, version: int, data: bytes) -> bool:
+        """Whether just this root was trusted once."""
+        try:
+            return self._root(version).read_bytes() == data
+        except OSError:
+            return False
 
     def forget(self, *roles: str) -> None:
         """Remove the files of `roles`, for good."""
@@ -53,15 +61,21 @@ class Store:
         """
         for path in (self._path("root"), *self._versioned_roots()):
             with contextlib.suppress(OSError, TrustError):
-                return Trust(path.read_bytes())
+                raw = path.read_bytes()
+                trust = Trust(raw)
+                if path != self._path("root"):
+                    self.write("root", raw)
+                return trust
         step = "install with --trust-root FILE"
         raise TrustError(Problem(str(self.folder), "a trusted root of a repository", "none", step))
 
     def _versioned_roots(self) -> list[Path]:
-        found = [
-            (int(match[1]), path) for path in self.folder.glob("*.json") if (match := _VERSIONED_ROOT.match(path.name))
-        ]
+        paths = self._root(0).parent.glob("*.json")
+        found = [(int(match[1]), path) for path in paths if (match := _VERSIONED_ROOT.match(path.name))]
         return [path for _, path in sorted(found, reverse=True)]
+
+    def _root(self, version: int) -> Path:
+        return self.folder / "roots" / f"{version}.root.json"
 
     def _path(self, role: str) -> Path:
         return self.folder / f"{quote(role, safe='')}.json"

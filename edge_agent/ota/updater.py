@@ -159,6 +159,8 @@ class Updater:
 
     def _stage(self, plan: Plan) -> Outcome:
         path = Path(plan.bundle) if plan.bundle else fetching.bundle_path(self._root, plan.sha256)
+        if not path.exists():
+            return Outcome("failed", f"{path} is gone")
         try:
             with Bundle(path) as bundle:
                 fitting.check(bundle, plan)
@@ -182,9 +184,11 @@ class Updater:
     def _prove(self, plan: Plan) -> Outcome | None:
         if not self._watch:
             return None
-        folder = self._slots.path(plan.slot)
-        raw = (folder / MANIFEST_NAME).read_bytes()
-        limits, settings = read_slot(folder).manifest.limits, self._config.update
+        folder, settings = self._slots.path(plan.slot), self._config.update
+        try:
+            raw, limits = (folder / MANIFEST_NAME).read_bytes(), read_slot(folder).manifest.limits
+        except (OSError, BundleError) as error:
+            return Outcome("unhealthy", f"it cannot be read any more: {error}")
         sha256 = hashlib.sha256(raw).hexdigest()
         probation = Probation(sha256, limits, settings, clock.boot_id(), clock.uptime_ms())
         verdict = watching.watch(self._root, probation)

@@ -30,6 +30,7 @@ def kit(name: str, python: str | None, wheels: Path | None, out: Path | None, as
     godwit kit --profile raspberry-pi-5 --python 3.13
     godwit kit --profile jetson-orin-nano --wheels vendor/
     """
+    from fleet import agent_code
     from fleet.agent_kit import gather, userland, wanted
 
     device = profile.load(name)
@@ -39,13 +40,15 @@ def kit(name: str, python: str | None, wheels: Path | None, out: Path | None, as
     made = gather.read(folder)
     place = out or Path("dist") / f"agent-{made.version}-{made.tag}-{made.arch}"
     _place(folder, place)
+    code = agent_code.build(folder, made.tag, made.arch, place)
     if as_json:
-        whole = msgspec.structs.asdict(made) | {"folder": str(place), "size_bytes": made.size_bytes}
+        whole = msgspec.structs.asdict(made) | {"folder": str(place), "code": str(code), "size_bytes": made.size_bytes}
         click.echo(msgspec.json.format(msgspec.json.encode(whole), indent=2).decode())
         return
     largest = sorted(made.wheels.items(), key=lambda each: -each[1])[:_LARGEST]
     told = ", ".join(f"{wheel.split('-')[0]} {size / 1e6:.1f}" for wheel, size in largest)
     click.echo(f"{place}: {len(made.wheels)} wheels, {made.size_bytes / 1e6:.1f} MB ({told} MB)")
+    click.echo(f"{code}: the same as one file, for godwit repo add ({code.stat().st_size / 1e6:.1f} MB)")
     for package in made.system_packages:
         click.echo(f"the device also needs its own system's package {package}")
     for caution in made.cautions:

@@ -17,12 +17,16 @@ from pathlib import Path
 
 import msgspec
 
+from firmware_profiles import agent_code as codes
 from firmware_profiles.errors import Problem, UnavailableError
+from firmware_profiles.words import Architecture
+from fleet import agent_code
 from fleet.agent_kit import own_wheel
 from fleet.agent_kit.userland import Userland
 from fleet.agent_kit.wanted import Wanted
 
 DESCRIPTION = "agent-kit.json"
+CODE = codes.DESCRIPTION
 _MAKING = ".making-"
 
 
@@ -38,7 +42,7 @@ class AgentKit(msgspec.Struct, frozen=True):
 
     version: str
     tag: str
-    arch: str
+    arch: Architecture
     glibc: str
     wheels: dict[str, int]
     system_packages: list[str]
@@ -94,6 +98,8 @@ def _fill(folder: Path, own: bytes, wanted: Wanted, userland: Userland, say: Cal
         listed.write(pins)
         listed.flush()
         _run([sys.executable, "-m", "pip", "download", *_pip_options(userland), "-d", str(folder), "-r", listed.name])
+    described = agent_code.describe(folder, userland.tag, userland.arch)
+    (folder / CODE).write_bytes(codes.encode(described))
 
 
 def _resolved(folder: Path, wanted: Wanted, userland: Userland) -> str:

@@ -50,12 +50,15 @@ def _described() -> str:
 
 def _package_files() -> dict[str, bytes]:
     home = Path(firmware_profiles.__file__).parent.parent
-    return {
+    found = {
         str(path.relative_to(home)): path.read_bytes()
         for package in _PACKAGES
         for path in (home / package).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
+    # In a checkout they lie where people look for them; an installed wheel has them inside already.
+    units = (home / "deploy" / "systemd").glob("*") if (home / "pyproject.toml").exists() else []
+    return found | {f"edge_agent/units/{path.name}": path.read_bytes() for path in units}
 
 
 def _digest(content: bytes) -> str:

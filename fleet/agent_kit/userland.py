@@ -6,12 +6,13 @@ PEP 600: a wheel `manylinux_X_Y` runs wherever glibc is X.Y or newer, so a devic
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.profile import Profile
+from firmware_profiles.words import Architecture
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 _OLDEST_GLIBC = 17
@@ -32,7 +33,7 @@ class Userland(NamedTuple):
     """
 
     python: str
-    arch: str
+    arch: Architecture
     glibc: str
 
     @property
@@ -81,28 +82,28 @@ def of(profile: Profile, python: str | None = None) -> Userland:
     if profile.os.agent != "service":
         step = "deploy its container" if profile.os.agent == "container" else "an app loads the model there: adb://"
         raise InputError(Problem(profile.name, "a device on which the agent is a service", profile.os.agent, step))
-    return checked(Userland(python or profile.os.python, profile.hardware.arch, profile.os.glibc), profile.name)
+    return checked(python or profile.os.python, profile.hardware.arch, profile.os.glibc, profile.name)
 
 
-def checked(userland: Userland, where: str) -> Userland:
-    """The same, if wheels exist for it.
+def checked(python: str, arch: str, glibc: str, where: str) -> Userland:
+    """The userland of that Python, architecture and glibc, if wheels exist for it.
 
     Raises:
         InputError: everything that is unknown about it.
     """
     problems = []
-    if userland.python not in PYTHONS:
+    if python not in PYTHONS:
         step = "install one of them there"
-        problems.append(Problem(where, f"Python {PYTHONS[0]} to {PYTHONS[-1]}", userland.python or "none", step))
-    if userland.arch not in ("aarch64", "x86_64"):
-        step = "install its 64-bit system: the runtimes have no wheels for this one"
-        problems.append(Problem(where, "a 64-bit userland, aarch64 or x86_64", userland.arch, step))
-    if not _GLIBC.match(userland.glibc) or _minor(userland.glibc) < _OLDEST_GLIBC:
-        found = userland.glibc or "none"
+        problems.append(Problem(where, f"Python {PYTHONS[0]} to {PYTHONS[-1]}", python or "none", step))
+    if not _GLIBC.match(glibc) or _minor(glibc) < _OLDEST_GLIBC:
+        found = glibc or "none"
         problems.append(Problem(where, f"glibc 2.{_OLDEST_GLIBC} or newer", found, "install a newer system there"))
+    if arch not in ("aarch64", "x86_64"):
+        step = "install its 64-bit system: the runtimes have no wheels for this one"
+        problems.append(Problem(where, "a 64-bit userland, aarch64 or x86_64", arch, step))
     if problems:
         raise InputError(*problems)
-    return userland
+    return Userland(python, cast("Architecture", arch), glibc)
 
 
 def _minor(glibc: str) -> int:

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 import compileall
+import hashlib
+import json
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 SLOTS = ("a", "b")
 MAX_BYTES = 2 << 30
-STAMP = "agent.sha256"
+DESCRIPTION = "agent.json"
 
 
 class RefusedError(Exception):
     """(where, expected, found, next step), as one line of Godwit's tells it."""
 
 
-def prepare(root: Path, wheels: list[Path], stamp: str) -> Path:
-    """Unpack `wheels` into the idle slot and see that it starts. Nothing is active yet."""
+def prepare(root: Path, wheels: Path) -> Path:
+    """Unpack the folder `wheels` into the idle slot and see that it starts. Nothing is active yet."""
     home = root / "agent"
     home.mkdir(exist_ok=True)
-    slot = home / next(name for name in SLOTS if name != active(root))
+    kept = named(root, "proven") or named(root, "active")
+    slot = home / next(name for name in SLOTS if name != kept)
     making = home / f".{slot.name}.tmp"
     for left in (making, slot):
         shutil.rmtree(left, ignore_errors=True)
     making.mkdir()
     try:
-        for wheel in wheels:
-            unpack(wheel, making)
-        compileall.compile_dir(making, quiet=2, workers=0)
+        raw = (wheels / DESCRIPTION).read_bytes()
+        wanted = {name: entry["sha256"] for name, entry in json.loads(raw)["files"].items()}
+        for wheel in sorted(wheels.glob("*.whl")):
+            unpack(wheel, making, wanted)
+        compare(making, wanted)
+        (making / DESCRIPTION).write_bytes(raw)
+        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(
+            making, maxlevels=16, quiet=2, stripdir=str(making), prependdir=str(slot), invalidation_mode=unchecked
+        )
         check(making)
-        (making / STAMP).write_text(stamp)
         os.sync()
         os.replace(making, slot)
     finally:
@@ -41,44 +52,54 @@ def prepare(root: Path, wheels: list[Path], stamp: str) -> Path:
     return slot
 
 
-def active(root: Path) -> str:
-    """The active slot's name; empty if there is none."""
-    link = root / "agent" / "active"
-    return str(link.readlink()) if link.is_symlink() else ""
+def compare(folder: Path, wanted: dict[str, str]) -> None:
+    """It must hold just the files that `agent.json` names, with their hashes."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    if odd := sorted(dict(wanted.items() ^ found.items())):
+        raise RefusedError("the agent", "the files that agent.json names", f"a difference in {odd[0]}", "flash again")
+
+
+def named(root: Path, link: str) -> str:
+    """The slot that `active` or `proven` names; empty if there is none."""
+    path = root / "agent" / link
+    return str(path.readlink()) if path.is_symlink() else ""
 
 
 def activate(slot: Path) -> None:
-    """By one rename."""
-    making = slot.parent / ".active.tmp"
-    making.unlink(missing_ok=True)
-    making.symlink_to(slot.name)
-    os.replace(making, slot.parent / "active")
+    """It is started from now on, by the launcher that it brings; it was tried, so it needs no probation."""
+    launcher = slot / "edge_agent" / "launcher.py"
+    if launcher.exists():
+        _replace(slot.parent / "launcher.py", lambda making: making.write_bytes(launcher.read_bytes()))
+    for link in ("active", "proven"):
+        _replace(slot.parent / link, lambda making: making.symlink_to(slot.name))
     os.sync()
 
 
-def unpack(wheel: Path, folder: Path) -> None:
-    """As an installer would, without scripts (PyPA, Binary distribution format: "Spread")."""
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    making = path.with_name(f".{path.name}.tmp")
+    making.unlink(missing_ok=True)
+    make(making)
+    os.replace(making, path)
+
+
+def unpack(wheel: Path, folder: Path, wanted: Collection[str]) -> None:
+    """What is wanted of it, as an installer would (PyPA, Binary distribution format: "Spread")."""
     with zipfile.ZipFile(wheel) as archive:
         if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
             raise RefusedError(wheel.name, "a wheel of at most 2 GiB", "a larger one", "gather the kit again")
         for info in archive.infolist():
-            if place := _place(info.filename):
-                target = folder / place
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(info) as source, target.open("wb") as stream:
-                    shutil.copyfileobj(source, stream)
-
-
-def _place(name: str) -> str:
-    """Where a member goes; empty where it is not for a library folder."""
-    parts = name.split("/")
-    if name.endswith("/"):
-        return ""
-    if {"", ".", ".."} & set(parts) or "\\" in name:
-        raise RefusedError(name, "a path inside the wheel", "one outside", "gather the kit again")
-    if parts[0].endswith(".data"):
-        parts = parts[2:] if parts[1] in ("purelib", "platlib") else []
-    return "/".join(parts)
+            parts = info.filename.split("/")
+            if parts[0].endswith(".data"):
+                parts = parts[2:] if parts[1] in ("purelib", "platlib") else []
+            if "/".join(parts) not in wanted:
+                continue
+            if {"", ".", ".."} & set(parts):
+                raise RefusedError(wheel.name, "paths inside it", info.filename, "gather the kit again")
+            target = folder.joinpath(*parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(info) as source, target.open("wb") as stream:
+                shutil.copyfileobj(source, stream)
 
 
 def environment(code: Path) -> dict[str, str]:

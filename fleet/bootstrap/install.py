@@ -43,7 +43,8 @@ def _told(where: object, expected: str, found: str, step: str) -> int:
 
 def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
     root.mkdir(parents=True, exist_ok=True)
-    slot = agent_code.prepare(root, sorted((folder / "agent").iterdir()), order["agent"]) if order["agent"] else None
+    brought = folder / "agent"
+    slot = agent_code.prepare(root, brought) if brought.exists() else None
     code = _run(folder, root, order, slot)
     if code != 0:
         if slot:
@@ -52,12 +53,12 @@ def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
     if slot:
         agent_code.activate(slot)
     if order["service"]:
-        system.set_up(folder / "systemd")
+        system.set_up(root)
     return 0
 
 
 def _run(folder: Path, root: Path, order: dict[str, Any], slot: Path | None) -> int:
-    code = slot or root / "agent" / agent_code.active(root)
+    code = slot or root / "agent" / "active"
     line = [sys.executable, "-m", "edge_agent", "install", *order["install"], "--root", str(root), "--json"]
     environment = agent_code.environment(code)
     ran = subprocess.run(line, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 STAGING = Path("/var/tmp")  # noqa: S108  # nothing is written here
 UNIT = Path("/etc/systemd/system/edge-agent.service")
-MAX_BYTES = 1 << 20
+MAX_BYTES = 8 << 20
 
 
 def main(root: Path) -> None:
     """Print the facts."""
-    active = root / "agent" / "active"
+    code = text(root / "agent" / "active" / "agent.json")
     manifest = text(root / "slots" / "active" / "manifest.json")
     facts = {
         "arch": arch(),
@@ -34,7 +34,7 @@ def main(root: Path) -> None:
         "rights": rights(),
         "writable": os.access(existing(root), os.W_OK),
         "readable": not root.exists() or os.access(root / "slots", os.R_OK | os.X_OK),
-        "agent_sha256": text(active / "agent.sha256").strip(),
+        "agent_sha256": hashlib.sha256(code.encode()).hexdigest() if code else "",
         "manifest_sha256": hashlib.sha256(manifest.encode()).hexdigest() if manifest else "",
         "installed": installed(manifest),
         "device": device(root / "etc" / "agent.toml"),
@@ -52,7 +52,7 @@ def arch() -> str:
 
 
 def text(path: Path) -> str:
-    """At most a mebibyte of that file; empty if it cannot be read."""
+    """The start of that file; empty if it cannot be read."""
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
             return stream.read(MAX_BYTES)

@@ -1,40 +1,38 @@
-"""Users, folders and systemd units, where this process is root and systemd runs."""
+"""The agent as a service, where this process is root and systemd runs: by `edge-agent service` itself."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from fleet.bootstrap.agent_code import RefusedError
 
-UNITS = Path("/etc/systemd/system")
+PROGRAM = Path("/usr/local/bin/edge-agent")
+OWNERS = Path("/etc/tmpfiles.d/godwit.conf")
+_SCRIPT = """\
+#!/bin/sh
+# `edge-agent`, as the active slot has it. What runs for long is started by the launcher, which can start the other one.
+if [ "$1" = run ]; then
+    exec {python} -I -S {root}/agent/launcher.py {root}
+fi
+PYTHONPATH={root}/agent/active PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1 exec {python} -m edge_agent "$@"
+"""
 
 
-def set_up(units: Path) -> None:
-    """Put the unit files in place, as they are, and start the agent by them."""
-    files = sorted(units.iterdir())
-    changed = [file for file in files if _put(file, UNITS / file.name)]
-    if changed:
-        _systemctl("daemon-reload")
-    for file in files:
-        if "[Install]" in file.read_text(encoding="utf-8"):
-            _systemctl("enable", "--now", file.name)
+def set_up(root: Path) -> None:
+    """Put the program `edge-agent` in place, and have it make its service; what it all belongs to is put right."""
+    making = PROGRAM.with_name(f".{PROGRAM.name}.tmp")
+    making.write_text(_SCRIPT.format(python=sys.executable, root=root), encoding="utf-8")
+    making.chmod(0o755)
+    os.replace(making, PROGRAM)
+    _run(str(PROGRAM), "service", "--root", str(root), "--json")
+    _run("systemd-tmpfiles", "--create", str(OWNERS))
 
 
-def _put(source: Path, place: Path) -> bool:
-    """Whether it was another one before."""
-    if place.exists() and source.read_bytes() == place.read_bytes():
-        return False
-    making = place.with_name(f".{place.name}.tmp")
-    shutil.copyfile(source, making)
-    os.replace(making, place)
-    return True
-
-
-def _systemctl(*words: str) -> None:
-    ran = subprocess.run(["systemctl", *words], capture_output=True, text=True, check=False)  # noqa: S607  # its PATH
+def _run(*line: str) -> None:
+    ran = subprocess.run(line, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         found = (ran.stderr.strip().splitlines() or ["no word"])[-1]
-        raise RefusedError(f"systemctl {' '.join(words)}", "success", found, "type: journalctl -u edge-agent")
+        raise RefusedError(" ".join(line), "a service", found, "type there: edge-agent doctor")

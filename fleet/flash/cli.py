@@ -27,7 +27,9 @@ _SAY_EVERY_S = 2.0
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--device-id", metavar="ID", help="Name of the device in every topic; first installation only.")
 @click.option("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port]; first installation only.")
-@click.option("--password-file", type=_FILE, metavar="F", help="Holds one line: the password for ssh and sudo.")
+@click.option(
+    "--password-file", type=_FILE, metavar="F", help="Holds one line: the password for ssh, a console and sudo."
+)
 @click.option("--wheels", type=_FILE, metavar="DIR", help="Vendors' wheels for the device, as in godwit kit.")
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a target, each on a line.")
@@ -47,6 +49,7 @@ def flash(
 
     \b
     ssh://user@host[:port]  over SSH: the agent comes along, as a service; ?root=DIR puts it elsewhere, without one
+    serial:///dev/ttyUSB0   to edge-agent receive or a console there; ?baud=N&user=NAME&root=DIR
     dir:///PATH             a device root on this machine
     image:///PATH           the image of an SD card or disk: it installs itself when it boots for the first time
     adb://SERIAL            a model for an app on an Android phone; ?package=com.example.app for that app alone

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from firmware_profiles.profile import RuntimeRow
 from fleet.agent_kit import gather, userland, wanted
-from fleet.agent_kit.userland import Userland
 from fleet.flash import scripts
 from fleet.flash.goods import Goods
 from fleet.flash.road import Facts
@@ -47,7 +46,7 @@ def agent_kit(goods: Goods, facts: Facts, where: str, wheels: Path | None, say: 
     Raises:
         GodwitError: there are none.
     """
-    there = userland.checked(Userland(facts.python, facts.arch, facts.glibc), where)
+    there = userland.checked(facts.python, facts.arch, facts.glibc, where)
     claims = [claim for model in goods.manifest.models for claim in model.runtimes]
     rows = [RuntimeRow(claim.runtime, claim.delegate, []) for claim in claims]
     vendor = wanted.vendor_wheels(wheels, there)
@@ -58,7 +57,7 @@ def agent_kit(goods: Goods, facts: Facts, where: str, wheels: Path | None, say: 
 
 def stamp(kit: Path) -> str:
     """By what a device knows that it has this kit already."""
-    return hashlib.sha256((kit / gather.DESCRIPTION).read_bytes() + kit.name.encode()).hexdigest()
+    return hashlib.sha256((kit / gather.CODE).read_bytes()).hexdigest()
 
 
 def pack(folder: Path, goods: Goods, source: Source, kit: Path | None, order: Order) -> int:
@@ -66,7 +65,7 @@ def pack(folder: Path, goods: Goods, source: Source, kit: Path | None, order: Or
     source.write(goods, folder)
     (folder / scripts.ZIPAPP).write_bytes(scripts.zipapp())
     install = [KIT, "--trust-root", TRUST_ROOT, "--profile", goods.manifest.profiles[0], *order.flags]
-    told = {"root": order.root, "service": order.service, "agent": stamp(kit) if kit else "", "install": install}
+    told = {"root": order.root, "service": order.service, "install": install}
     (folder / "order.json").write_text(json.dumps(told))
     needed = 2 * goods.size_bytes
     if kit:

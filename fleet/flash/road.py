@@ -27,7 +27,7 @@ class Facts(msgspec.Struct, frozen=True):
         clock_s: its clock, in seconds since 1970.
         rights: how root's rights can be had: they are there, by sudo, by sudo with a password, or not.
         writable, readable: whether this user may write where the root is, or will be, and read what is installed.
-        agent_sha256: of the agent kit that is active there; empty without one.
+        agent_sha256: of `agent.json` of the agent's code that is active there; empty without one.
         manifest_sha256: of the manifest of the active deployment; empty without one.
         installed: [name, version] of that deployment; empty without one.
         device: its name in its own configuration; empty without one.

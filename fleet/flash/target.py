@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from firmware_profiles import profile, ssh
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.installation import Installed
+from fleet.flash import serial_target
 from fleet.flash.adb import Adb
 from fleet.flash.folder import Here
 from fleet.flash.given import Given
@@ -20,6 +21,7 @@ from fleet.flash.image import Image
 from fleet.flash.on_device import OnDevice
 from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT
+from fleet.flash.serial import Serial
 from fleet.flash.sources import Source
 from fleet.flash.ssh import Ssh
 
@@ -132,12 +134,17 @@ def _adb(text: str, parts: SplitResult, given: Given) -> Target:
     return Adb(parts.netloc, package)
 
 
+def _serial(text: str, parts: SplitResult, given: Given) -> Target:
+    return Serial(serial_target.parse(text), _owner(), given)
+
+
 def _owner() -> str:
     return f"{getpass.getuser()} on {platform.node()}"
 
 
 SCHEMES: dict[str, Callable[[str, SplitResult, Given], Target]] = {
     "ssh": _ssh,
+    "serial": _serial,
     "dir": _dir,
     "image": _image,
     "adb": _adb,

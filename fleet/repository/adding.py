@@ -50,7 +50,7 @@ def plan(current: State, bundles: Sequence[Path], group: str) -> list[Planned]:
     """Verify every bundle, and tell what adding them would change.
 
     Raises:
-        BundleError, InputError: everything that is wrong with any of them.
+        InputError: everything that is wrong with any of them.
     """
     planned: list[Planned] = []
     problems: list[Problem] = []

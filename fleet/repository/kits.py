@@ -122,20 +122,19 @@ def _fill(current: State, signers: _Signers, planned: Planned, folder: Path) -> 
     metadata = folder / "metadata"
     metadata.mkdir()
     public = current.places.public
-    kept = [f"{version}.root.json" for version in state.root_versions(current.places)]
-    kept += [f"{current.targets.version}.targets.json"]
-    kept += [RESET_FILE] * (current.places.metadata / RESET_FILE).exists()
-    for name in kept:
-        shutil.copyfile(current.places.metadata / name, metadata / name)
+    roots = [f"{version}.root.json" for version in sorted(current.settings.roots)]
+    for name in (*roots, f"{current.targets.version}.targets.json", RESET_FILE):
+        if (path := current.places.metadata / name).exists():  # the reset is there for those whose root was lost
+            shutil.copyfile(path, metadata / name)
     snapshot = Snapshot(current.snapshot.version, meta={"targets.json": MetaFile(current.targets.version)})
     state.stamp(snapshot, planned.days)
     timestamp = Timestamp(current.timestamp.version, snapshot_meta=MetaFile(snapshot.version))
     state.stamp(timestamp, planned.days, Note(kit=True))
     atomic.write_bytes(metadata / f"{snapshot.version}.snapshot.json", state.sign(snapshot, signers.snapshot))
     atomic.write_bytes(metadata / "timestamp.json", state.sign(timestamp, signers.timestamp))
-    for path in planned.files:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(public / path, folder / path)
+    for target in planned.files:
+        (folder / target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(public / target, folder / target)
     kit = Kit(1, _text(state.utc_now()), _text(timestamp.expires), planned.profiles, planned.groups)
     atomic.write_bytes(folder / KIT_FILE, msgspec.json.format(msgspec.json.encode(kit), indent=2) + b"\n")
     return kit

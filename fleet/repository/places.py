@@ -6,6 +6,7 @@ DIR/public/targets/     GROUP/HASH.NAME: bundles and their transports
 DIR/settings.json       how long each role is valid, and where the private key of each key id is; no secrets
 DIR/keys/               private keys that every `add` needs: of the roles targets, snapshot and timestamp
 DIR/root-keys/          private keys of the role root, until they are carried to a safe place
+DIR/next-root.json      the newest root, so that one whose publication was cut off is published after all
 DIR/lock                held by the command that changes something
 ```
 
@@ -58,6 +59,11 @@ class Places(NamedTuple):
     def root_keys(self) -> Path:
         """Private keys of the root role, as long as they are here."""
         return self.folder / "root-keys"
+
+    @property
+    def next_root(self) -> Path:
+        """The newest root, before it is published and after."""
+        return self.folder / "next-root.json"
 
 
 def existing(folder: Path) -> Places:

@@ -25,13 +25,13 @@ class Settings(msgspec.Struct, frozen=True):
     Attributes:
         expires_days: how long each role's metadata is valid from its signing on.
         keys: key id → URI of the private key, as in securesystemslib. A `pem:NAME` lies in `keys` or `root-keys`.
-        root_sha256: of the newest root; the published folder is not trusted for it.
+        roots: version → SHA-256 of each root that was signed here; the published folder is not trusted for them.
     """
 
     format: Literal[1]
     expires_days: dict[Role, Days]
     keys: dict[str, str]
-    root_sha256: str
+    roots: dict[int, str]
 
 
 def load(places: Places) -> Settings:
@@ -49,5 +49,5 @@ def load(places: Places) -> Settings:
 
 def save(places: Places, settings: Settings) -> None:
     """Replace the settings, atomically."""
-    raw = msgspec.json.format(msgspec.json.encode(settings, order="sorted"), indent=2) + b"\n"
+    raw = msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n"
     atomic.write_bytes(places.settings, raw)

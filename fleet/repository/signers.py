@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Keyring:
     """The private keys that can be reached now."""
 
     def __init__(self, uris: Mapping[str, str], folders: Sequence[Path], passphrases: Passphrases) -> None:
-        self._uris = uris
+        self._uris = dict(uris)
         self._folders = folders
         self._passphrases = passphrases
         self._loaded: dict[str, Signer] = {}
@@ -73,6 +74,10 @@ class Keyring:
         if len(found) < wanted.threshold:
             raise InputError(*problems)
         return found
+
+    def learn(self, uris: Mapping[str, str]) -> None:
+        """Where the private keys of further key ids are."""
+        self._uris.update(uris)
 
     def signer(self, key: Key, role: str) -> Signer | None:
         """The signer of one key, if it can be reached."""
@@ -100,20 +105,17 @@ class Keyring:
         raw = path.read_bytes()
         if not isinstance(key, SSlibKey):
             raise InputError(Problem(where, "a key of securesystemslib", key.keytype, "name its own URI"))
-        for passphrase in (None, *self._tries(raw, name)):
-            try:
-                private = load_pem_private_key(raw, passphrase)
-                return CryptoSigner(private, key)
-            except TypeError:
-                continue  # encrypted, and this was the try without a passphrase
-            except (ValueError, SecuresystemslibError):
-                continue
+        for passphrase in self._tries(raw, name):
+            with contextlib.suppress(ValueError, TypeError, SecuresystemslibError):
+                return CryptoSigner(load_pem_private_key(raw, passphrase), key)
         raise InputError(Problem(str(path), "the private key, and its passphrase", "another", "try again"))
 
-    def _tries(self, raw: bytes, name: str) -> Iterator[bytes]:
-        if b"ENCRYPTED" in raw:
-            for passphrase in self._passphrases(name):
-                yield passphrase.encode()
+    def _tries(self, raw: bytes, name: str) -> Iterator[bytes | None]:
+        if b"ENCRYPTED" not in raw:
+            yield None
+            return
+        for passphrase in self._passphrases(name):
+            yield passphrase.encode()
 
     def _of_uri(self, uri: str, key: Key, where: str) -> Signer:
         try:

@@ -7,8 +7,7 @@ timestamp.json, makes devices see them. Whatever was cut off before that is writ
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +27,6 @@ from fleet.repository.settings import Role
 from fleet.repository.signers import Keyring
 
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
-_ROOT = re.compile(r"^([1-9][0-9]*)\.root\.json\Z")
 
 
 def utc_now() -> datetime:
@@ -41,10 +39,11 @@ class State:
 
     Attributes:
         root, targets, snapshot, timestamp: what is published; to be changed in place, then `publish`ed.
+        unsigned: roles whose file is signed for the root before only: a change of keys was cut off before its end.
     """
 
     def __init__(self, places: Places) -> None:
-        """Read what is published.
+        """Read what is published, and bring to its end what was cut off.
 
         Raises:
             InputError: the settings cannot be read.
@@ -52,31 +51,47 @@ class State:
         """
         self.places = places
         self.settings = settings.load(places)
-        newest = max(root_versions(places), default=1)
-        raw = self._read(f"{newest}.root.json")
-        if hashlib.sha256(raw).hexdigest() != self.settings.root_sha256:
-            raise _foreign(places.metadata / f"{newest}.root.json", "the root that was signed here last")
-        self.root = _parse(Root, raw, places.metadata / f"{newest}.root.json")
+        self.unsigned: set[Role] = set()
+        self.root = self.signed_root(max(self.settings.roots))
         self.timestamp = self._signed(Timestamp, "timestamp", "timestamp.json")
         self.snapshot = self._signed(Snapshot, "snapshot", f"{self.timestamp.snapshot_meta.version}.snapshot.json")
         of_targets = self.snapshot.meta["targets.json"].version
         self.targets = self._signed(Targets, "targets", f"{of_targets}.targets.json")
 
-    def _signed(self, kind: type[S], role: Role, name: str) -> S:
-        raw = self._read(name)
-        metadata = _metadata(kind, raw, self.places.metadata / name)
-        try:
-            self.root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except (RepositoryError, ValueError):
-            raise _foreign(self.places.metadata / name, f"signatures of {role}'s keys") from None
-        return metadata.signed
+    def signed_root(self, version: int) -> Root:
+        """A root that was signed here.
 
-    def _read(self, name: str) -> bytes:
+        Raises:
+            TrustError: another file lies in its place.
+        """
+        path = self.places.metadata / f"{version}.root.json"
+        wanted = self.settings.roots[version]
+        if not path.exists() and self.places.next_root.exists():
+            newest = self.places.next_root.read_bytes()
+            if hashlib.sha256(newest).hexdigest() == wanted:
+                atomic.write_bytes(path, newest)
+        raw = _read(path)
+        if hashlib.sha256(raw).hexdigest() != wanted:
+            raise _foreign(path, "the root that was signed here")
+        return _metadata(Root, raw, path).signed
+
+    def _signed(self, kind: type[S], role: Role, name: str) -> S:
         path = self.places.metadata / name
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise _foreign(path, "the repository's own file", (error.strerror or "").lower()) from None
+        metadata = _metadata(kind, _read(path), path)
+        for root in self._roots():
+            try:
+                root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+            except (RepositoryError, ValueError):
+                continue
+            if root is not self.root:
+                self.unsigned.add(role)
+            return metadata.signed
+        raise _foreign(path, f"signatures of {role}'s keys")
+
+    def _roots(self) -> Iterator[Root]:
+        yield self.root
+        if (before := self.root.version - 1) in self.settings.roots:
+            yield self.signed_root(before)
 
 
 def publish(state: State, keys: Keyring, changed: Iterable[Role]) -> list[str]:
@@ -88,9 +103,7 @@ def publish(state: State, keys: Keyring, changed: Iterable[Role]) -> list[str]:
     Raises:
         InputError: keys are missing; nothing is written then.
     """
-    order: tuple[Role, ...] = ("targets", "snapshot", "timestamp")
-    first = min((order.index(role) for role in changed if role in order), default=len(order))
-    todo = order[first:]
+    todo = follow({*changed, *state.unsigned})
     signers = {role: keys.signers(state.root, role) for role in todo}
     files: dict[str, bytes] = {}
     for role in todo:
@@ -100,6 +113,12 @@ def publish(state: State, keys: Keyring, changed: Iterable[Role]) -> list[str]:
     for name, raw in files.items():
         atomic.write_bytes(state.places.metadata / name, raw)
     return list(files)
+
+
+def follow(changed: Iterable[Role]) -> tuple[Role, ...]:
+    """What is to be signed where `changed` changed: all that names it, in the order of publication."""
+    order: tuple[Role, ...] = ("targets", "snapshot", "timestamp")
+    return order[min((order.index(role) for role in changed if role in order), default=len(order)) :]
 
 
 def _next(state: State, role: Role) -> Targets | Snapshot | Timestamp:
@@ -129,19 +148,32 @@ def sign(signed: Root | Targets | Snapshot | Timestamp, signers: Iterable[Signer
     return metadata.to_bytes()
 
 
-def publish_root(state: State, raw: bytes) -> str:
-    """Write a root that was signed, and remember it as the newest."""
-    name = f"{state.root.version}.root.json"
-    atomic.write_bytes(state.places.metadata / name, raw)
-    state.settings = msgspec.structs.replace(state.settings, root_sha256=hashlib.sha256(raw).hexdigest())
+def publish_root(state: State, raw: bytes, keys: Mapping[str, str]) -> str:
+    """Make a signed root public. What is cut off in between is brought to its end by the next command.
+
+    Args:
+        keys: key id → URI of private keys that are new.
+
+    Returns:
+        The name of its file.
+    """
+    version, sha256 = state.root.version, hashlib.sha256(raw).hexdigest()
+    atomic.write_bytes(state.places.next_root, raw)
+    declared = state.settings
+    state.settings = msgspec.structs.replace(
+        declared, keys={**declared.keys, **keys}, roots={**declared.roots, version: sha256}
+    )
     settings.save(state.places, state.settings)
+    name = f"{version}.root.json"
+    atomic.write_bytes(state.places.metadata / name, raw)
     return name
 
 
-def root_versions(places: Places) -> list[int]:
-    """Versions of the roots that are published, in order."""
-    names = (path.name for path in places.metadata.glob("*.root.json"))
-    return sorted(int(match[1]) for name in names if (match := _ROOT.match(name)))
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _foreign(path, "the repository's own file", (error.strerror or "").lower()) from None
 
 
 def _metadata(kind: type[S], raw: bytes, path: Path) -> Metadata[S]:
@@ -152,10 +184,6 @@ def _metadata(kind: type[S], raw: bytes, path: Path) -> Metadata[S]:
     if metadata.signed.type != kind.type:
         raise _foreign(path, f"{kind.type} metadata", f"{metadata.signed.type} metadata")
     return metadata
-
-
-def _parse(kind: type[S], raw: bytes, path: Path) -> S:
-    return _metadata(kind, raw, path).signed
 
 
 def _foreign(path: Path, expected: str, found: str = "something else") -> TrustError:

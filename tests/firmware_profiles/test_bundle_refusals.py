@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import stat
 import struct
 import tracemalloc
 import zipfile
@@ -109,6 +110,28 @@ def test_a_compressed_member_is_refused_unread(packed: Path) -> None:
     bomb = repacked(packed, zipfile.ZIP_DEFLATED, models_pets_tflite=b"\0" * 100_000_000)
     assert bomb.stat().st_size < 200_000
     assert "members stored without compression" in refusal(bomb)
+
+
+def test_a_link_is_refused(packed: Path) -> None:
+    """The mode in the directory makes `unzip` write a symbolic link; the content is where it leads."""
+    whole = packed.read_bytes()
+    regular, link = ((mode << 16).to_bytes(4, "little") for mode in (0o100644, 0o120777))
+    assert whole.count(regular) == 4
+    packed.write_bytes(whole.replace(regular, link))
+    assert stat.S_ISLNK(zipfile.ZipFile(packed).infolist()[0].external_attr >> 16)
+    assert "the canonical form" in refusal(packed)
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path, packed: Path) -> None:
+    """As of a bomb without compression: many entries of the directory lead to one member."""
+    whole = packed.read_bytes()
+    count, size, offset = struct.unpack("<10xHLL2x", whole[-22:])
+    entry = whole[offset:][: 46 + len("manifest.json")]
+    more = b"".join(entry.replace(b"manifest.json", f"manifest{n:05}".encode()) for n in range(100))
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count + 100, count + 100, size + len(more), offset, 0)
+    packed.write_bytes(whole[:-22] + more + end)
+    assert len(zipfile.ZipFile(packed).namelist()) == count + 100
+    assert "exactly the members that the manifest names" in refusal(packed)
 
 
 def test_another_zip_of_the_same_members_is_refused(packed: Path) -> None:

@@ -1,4 +1,4 @@
-"""`godwit flash` in this process: its modules are loaded once for all tests."""
+"""Commands of the fleet in this process: their modules are loaded once for all tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from godwit import cli
+from tests.fleet.repositories import Command
 
 
 class Ended(NamedTuple):
@@ -20,6 +21,12 @@ class Ended(NamedTuple):
 
 
 Flash = Callable[..., Ended]
+
+
+@pytest.fixture
+def godwit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command, and where its repository goes."""
+    return Command(tmp_path, capsys)
 
 
 @pytest.fixture

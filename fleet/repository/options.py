@@ -1,0 +1,82 @@
+"""What the commands of `godwit repo` share: options, and how a repository is opened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.words import NAME_PATTERN
+
+if TYPE_CHECKING:
+    from fleet.repository.settings import Role
+    from fleet.repository.signers import Keyring
+    from fleet.repository.state import State
+
+FILE = click.Path(path_type=Path)
+ROLES = ("root", "targets", "snapshot", "timestamp")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def per_role(_ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[Role, int]:
+    """`ROLE=NUMBER`, once for each role."""
+    found: dict[Role, int] = {}
+    for value in values:
+        role, _, number = value.partition("=")
+        if role not in ROLES or not number.isascii() or not number.isdigit() or not 1 <= int(number[:6]) <= 36_500:
+            expected = f"one of {', '.join(ROLES)}, then = and a number from 1 to 36500"
+            raise InputError(Problem(param.opts[0], expected, repr(value), "as in timestamp=7"))
+        found[cast("Role", role)] = int(number)
+    return found
+
+
+def at_repo(command: F) -> F:
+    """Where the repository is."""
+    return click.option(
+        "--repo", "folder", type=FILE, default=".", metavar="DIR", help="The repository (default: here)."
+    )(command)
+
+
+def with_secrets(command: F) -> F:
+    """Where private keys and passphrases are."""
+    command = click.option(
+        "--passphrase-file", multiple=True, type=FILE, metavar="F", help="Holds a passphrase; else it is asked for."
+    )(command)
+    return click.option("--keys", multiple=True, type=FILE, metavar="DIR", help="Where more private keys are.")(command)
+
+
+def dry_run(command: F) -> F:
+    """Only tell."""
+    return click.option("--dry-run", is_flag=True, help="Check everything, print the plan, write nothing.")(command)
+
+
+def as_json(command: F) -> F:
+    """For programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def check_group(group: str) -> None:
+    """Refuse what cannot be a group.
+
+    Raises:
+        InputError: it is not a name.
+    """
+    if not re.match(NAME_PATTERN, group):
+        step = "use lower-case letters, digits, dots and dashes"
+        raise InputError(Problem("--to", "a name of at most 64 characters", repr(group), step))
+
+
+def open_repo(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...]) -> tuple[State, Keyring]:
+    """The repository at `folder`, and the keys for it that can be reached."""
+    from fleet.repository import places
+    from fleet.repository.passphrases import Passphrases
+    from fleet.repository.signers import Keyring
+    from fleet.repository.state import State
+
+    current = State(places.existing(folder))
+    folders = [current.places.keys, current.places.root_keys, *keys]
+    return current, Keyring(current.settings.keys, folders, Passphrases(passphrase_files))

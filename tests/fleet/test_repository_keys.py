@@ -1,0 +1,167 @@
+"""Keys that are changed, revoked, lost, or in a token; devices follow, or are told why not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner
+
+from firmware_profiles.errors import TrustError
+from fleet.repository import state
+from tests.fleet.repositories import Command, offer, pack
+
+ONE = "default/pets-1.0-raspberry-pi-5.godwit"
+
+
+@pytest.fixture
+def filled(godwit: Command, tmp_path: Path) -> Command:
+    """A repository with one bundle, and its root key in a safe place."""
+    godwit.init("--root-keys", tmp_path / "safe")
+    godwit.repo("add", pack(tmp_path))
+    return godwit
+
+
+def keys(godwit: Command) -> dict[str, str]:
+    """Role → beginning of its key's id."""
+    return {role: key["key"] for key in godwit.repo("status")["keys"] for role in key["roles"]}
+
+
+def name(godwit: Command, device: Path) -> str:
+    got = offer(godwit, device)
+    assert got is not None
+    return got.name
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
+def test_a_key_is_rotated_and_devices_follow(filled: Command, tmp_path: Path, role: str) -> None:
+    device, safe = tmp_path / "device", tmp_path / "safe"
+    name(filled, device)
+    before = keys(filled)
+    filled.repo("rotate-key", role, "--keys", safe, "--root-keys", safe)
+    after = keys(filled)
+    shared = {"snapshot", "timestamp"} if role in ("snapshot", "timestamp") else {role}
+    assert {each for each in after if after[each] != before[each]} == shared
+    filled.repo("add", pack(tmp_path, "1.1"), "--keys", safe)
+    assert name(filled, device) == "default/pets-1.1-raspberry-pi-5.godwit"
+    for path in (*safe.glob(f"*{before[role]}*"), *(filled.folder / "keys").glob(f"*{before[role]}*")):
+        path.unlink()
+    filled.repo("sign", "--role", "root", "--role", "targets", "--keys", safe)
+    assert name(filled, tmp_path / "later") == "default/pets-1.1-raspberry-pi-5.godwit"
+
+
+def test_changing_a_key_needs_the_root_key_and_else_changes_nothing(filled: Command) -> None:
+    before = filled.public()
+    made = sorted((filled.folder / "keys").iterdir())
+    code, _, err = filled.tried("rotate-key", "timestamp")
+    assert code == 2
+    assert "of root: expected root-" in err
+    assert filled.public() == before
+    assert sorted((filled.folder / "keys").iterdir()) == made
+
+
+def test_one_of_two_keys_is_revoked_and_the_last_one_cannot_be(godwit: Command, tmp_path: Path) -> None:
+    godwit.init("--threshold", "root=2", "--threshold", "targets=2")
+    godwit.repo("add", pack(tmp_path))
+    first = godwit.repo("status")["roles"][1]["keys"][0]
+    before = godwit.public()
+    code, _, err = godwit.tried("revoke", first)
+    assert code == 2
+    assert "expected 2 keys of targets to be left, found 1; put another in its place" in err
+    code, _, err = godwit.tried("revoke", "zz")
+    assert "expected the beginning of one key's id, found 'zz'" in err
+    assert godwit.public() == before
+
+
+def test_a_stolen_key_signs_nothing_after_it_was_rotated(filled: Command, tmp_path: Path) -> None:
+    device = tmp_path / "device"
+    name(filled, device)
+    stolen = Command(tmp_path, filled._capsys)
+    stolen.folder = tmp_path / "stolen"
+    shutil.copytree(filled.folder, stolen.folder)
+    filled.repo("rotate-key", "targets", "--keys", tmp_path / "safe")
+    filled.repo("rotate-key", "timestamp", "--keys", tmp_path / "safe")
+    name(filled, device)
+    for _ in range(3):
+        stolen.repo("sign", "--role", "targets")
+    stolen.repo("add", pack(tmp_path, "6.6"))
+    for newest in ("2.root.json", "3.root.json"):
+        shutil.copyfile(filled.folder / "public/metadata" / newest, stolen.folder / "public/metadata" / newest)
+    for at in (device, tmp_path / "new"):
+        with pytest.raises(TrustError, match=r"timestamp.json: expected signatures"):
+            offer(filled, at, at=stolen.folder / "public")
+    assert name(filled, device) == ONE
+
+
+def test_a_change_of_keys_that_was_cut_off_is_brought_to_its_end(filled: Command, tmp_path: Path) -> None:
+    old = {path.name: path.read_bytes() for path in (filled.folder / "public" / "metadata").iterdir()}
+    filled.repo("rotate-key", "timestamp", "--keys", tmp_path / "safe")
+    metadata = filled.folder / "public" / "metadata"
+    (metadata / "timestamp.json").write_bytes(old["timestamp.json"])
+    (metadata / "2.root.json").unlink()
+    filled.repo("sign")
+    assert (metadata / "2.root.json").is_file()
+    assert name(filled, tmp_path / "device") == ONE
+
+
+def test_a_reset_is_signed_for_devices_of_every_root(filled: Command, tmp_path: Path) -> None:
+    lost, safe = tmp_path / "lost", tmp_path / "safe"
+    name(filled, lost)
+    for _ in range(2):
+        filled.repo("rotate-key", "root", "--keys", safe, "--root-keys", safe)
+    filled.repo("rotate-key", "timestamp", "--keys", safe)
+    metadata = filled.folder / "public" / "metadata"
+    (metadata / "2.root.json").rename(tmp_path / "2.root.json")
+    with pytest.raises(TrustError, match=r"timestamp.json: expected signatures"):
+        offer(filled, lost)
+    assert filled.repo("sign", "--reset", "--keys", safe)["written"][:2] == ["5.root.json", "reset.json"]
+    assert name(filled, lost) == ONE
+    reset = json.loads((metadata / "5.root.json").read_bytes())["signed"]["x-godwit"]["reset"]
+    assert abs(datetime.fromisoformat(reset.replace("Z", "+00:00")) - state.utc_now()) < timedelta(hours=1)
+    filled.repo("rotate-key", "timestamp", "--keys", safe)
+    assert "reset" not in json.loads((metadata / "6.root.json").read_bytes())["signed"]["x-godwit"]
+
+
+def test_a_key_in_a_token_signs_by_its_uri(filled: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = CryptoSigner.generate_ecdsa()
+    asked: list[str] = []
+
+    class Token:
+        """What securesystemslib calls for the scheme `token:`; a real one would be its `hsm:`."""
+
+        @classmethod
+        def from_priv_key_uri(cls, uri: str, key: Any, secrets: Any) -> CryptoSigner:
+            asked.append(f"{uri} {secrets('PIN')}")
+            return CryptoSigner(token._private_key, key)
+
+    monkeypatch.setitem(SIGNER_FOR_URI_SCHEME, "token", Token)
+    public = tmp_path / "token.pem"
+    public.write_text(token.public_key.keyval["public"])
+    words = ("targets", "--key", "token:2", "--public-key", public, "--keys", tmp_path / "safe")
+    filled.repo("rotate-key", *words)
+    filled.repo("add", pack(tmp_path, "1.1"))
+    assert name(filled, tmp_path / "device") == "default/pets-1.1-raspberry-pi-5.godwit"
+    assert asked[0] == "token:2 correct horse"
+    monkeypatch.delitem(SIGNER_FOR_URI_SCHEME, "token")
+    code, _, err = filled.tried("add", pack(tmp_path, "1.2"))
+    assert code == 2
+    assert (
+        "expected the private key at token:2, found Unsupported private key scheme token; is the token plugged" in err
+    )
+    code, _, err = filled.tried("rotate-key", "targets", "--key", "token:3")
+    assert "expected --key and --public-key together" in err
+
+
+def test_how_long_roles_live_is_declared(godwit: Command, tmp_path: Path) -> None:
+    godwit.init("--expires", "timestamp=7", "--expires", "targets=100")
+    roles = {role["role"]: role["days_left"] for role in godwit.repo("status")["roles"]}
+    assert roles == {"root": 730, "targets": 100, "snapshot": 30, "timestamp": 7}
+    godwit.repo("sign", "--expires", "timestamp=60")
+    godwit.repo("add", pack(tmp_path))
+    assert godwit.repo("status")["roles"][3]["days_left"] == 60
+    code, _, err = godwit.tried("sign", "--expires", "timestam=60")
+    assert (code, "--expires: expected one of root, targets, snapshot, timestamp, then = and a" in err) == (2, True)
