@@ -50,7 +50,8 @@ def flash(
     \b
     ssh://user@host[:port]  over SSH: the agent comes along, as a service; ?root=DIR puts it elsewhere, without one
     serial:///dev/ttyUSB0   to edge-agent receive or a console there; ?baud=N&user=NAME&root=DIR
-    dir:///PATH             a device root on this machine
+    dir:///PATH             a stick, where one is mounted, for devices that have the agent; else a device root on this
+                            machine; ?as=stick and ?as=root decide
     image:///PATH           the image of an SD card or disk: it installs itself when it boots for the first time
     adb://SERIAL            a model for an app on an Android phone; ?package=com.example.app for that app alone
 

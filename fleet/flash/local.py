@@ -61,7 +61,7 @@ def sign(goods: Goods, out: Path) -> bytes:
         current, keyring = opened(Places(folder()))
         adding.add(current, keyring, adding.plan(current, [goods.bundle], DEFAULT_GROUP))
         current, keyring = opened(Places(folder()))
-        return write_kit(current, keyring, goods.manifest.profiles[0], out)
+        return write_kit(current, keyring, goods.manifest.profiles[:1], out)
 
 
 def opened(places: Places) -> tuple[State, Keyring]:
@@ -70,9 +70,9 @@ def opened(places: Places) -> tuple[State, Keyring]:
     return current, Keyring(current.settings.keys, [places.keys, places.root_keys], Passphrases([]))
 
 
-def write_kit(current: State, keyring: Keyring, profile: str, out: Path) -> bytes:
-    """Write a kit for devices of `profile`; the root metadata that signs it."""
-    kits.write(current, keyring, kits.plan(current, [profile], None, None), out)
+def write_kit(current: State, keyring: Keyring, profiles: list[str], out: Path) -> bytes:
+    """Write a kit for devices of these profiles, of all if there is none; the root metadata that signs it."""
+    kits.write(current, keyring, kits.plan(current, profiles, None, None), out)
     return (current.places.metadata / "1.root.json").read_bytes()
 
 

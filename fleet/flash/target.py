@@ -24,6 +24,7 @@ from fleet.flash.road import DEFAULT_ROOT
 from fleet.flash.serial import Serial
 from fleet.flash.sources import Source
 from fleet.flash.ssh import Ssh
+from fleet.flash.stick import Stick
 
 _SERIAL = re.compile(r"^[A-Za-z0-9._:-]{0,100}\Z")
 _PACKAGE = re.compile(r"^[A-Za-z]\w*(\.[A-Za-z]\w*)+\Z", re.ASCII)
@@ -65,6 +66,9 @@ class Target(Protocol):
         """
 
 
+_FOLDERS: dict[str, Callable[[Path, Given], Target]] = {"root": Here, "stick": Stick}
+
+
 def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
     """The targets that `texts` name.
 
@@ -98,7 +102,11 @@ def _dir(text: str, parts: SplitResult, given: Given) -> Target:
     if parts.netloc or not parts.path.startswith("/"):
         step = "write three slashes: dir:///path"
         raise InputError(Problem(text, "dir:///ABSOLUTE/PATH", "a relative path", step))
-    return Here(Path(unquote(parts.path)), given)
+    path = Path(unquote(parts.path))
+    kind = dict(parse_qsl(parts.query, keep_blank_values=True)).get("as", "stick" if path.is_mount() else "root")
+    if kind not in _FOLDERS or parts.query not in ("", f"as={kind}"):
+        raise InputError(Problem(text, "?as=stick, ?as=root or nothing", f"?{parts.query}", "correct the target"))
+    return _FOLDERS[kind](path, given)
 
 
 def _ssh(text: str, parts: SplitResult, given: Given) -> Target:
