@@ -24,8 +24,9 @@ class Start(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         folder: of the slot.
+        sources: to be opened when `Open` comes.
         skipped: runtimes that may not be used any more.
-        reached, taken: cursors by source, as in `link.spool.Cursor`.
+        beside: another worker answers meanwhile, so that this one takes the time to load what it may need.
         stdin: descriptor of the agent's standard input; -1 where no source reads it.
         cache: folder of what runtimes keep to load faster.
         external: the device's external TFLite delegate.
@@ -35,11 +36,51 @@ class Start(msgspec.Struct, frozen=True, tag=True):
     sources: list[SourceSettings]
     deadline_s: float
     skipped: list[SkippedRuntime]
-    reached: dict[str, int]
-    taken: dict[str, list[str]]
+    beside: bool
     stdin: int
     cache: str
     external: External | None
+
+
+class HeldRows(msgspec.Struct, frozen=True):
+    """Rows of a window that is not full yet.
+
+    Attributes:
+        values: float32 [n, channels], in C order.
+        skip: rows that are left out before the next window begins.
+        last_time: in the channel that holds the time.
+    """
+
+    values: bytes
+    channels: int
+    skip: int
+    last_time: float | None
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """What was read of a source and made no input yet: bytes of which no piece was made, and rows."""
+
+    received: bytes = b""
+    rows: HeldRows | None = None
+
+
+class Open(msgspec.Struct, frozen=True, tag=True):
+    """Supervisor → worker, once it is ready: open the sources, where they were left.
+
+    Attributes:
+        reached, taken: cursors by source, as in `link.spool.Cursor`; a source without one is not opened.
+        left_ms: since when nothing was read of them, by the time since boot; 0 where nobody read before.
+        rest: by source; what the worker before has read and made no input of.
+    """
+
+    reached: dict[str, int]
+    taken: dict[str, list[str]]
+    left_ms: int = 0
+    rest: dict[str, Rest] = {}
+
+
+class Finish(msgspec.Struct, frozen=True, tag=True):
+    """Supervisor → worker: read nothing more, answer what was read, let go of the sources."""
 
 
 class Request(msgspec.Struct, frozen=True, tag=True):
@@ -63,7 +104,7 @@ class Pace(msgspec.Struct, frozen=True, tag=True):
     factor: float
 
 
-ToWorker = Request | Payload | Pace
+ToWorker = Open | Request | Payload | Pace | Finish
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -142,9 +183,22 @@ class SourceFailed(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-FromWorker = (
-    Predicted | Replied | Rejected | Absorbed | Ready | Refused | Forgotten | SourceEnded | SourceFailed | Announced
-)
+class SourceReopened(msgspec.Struct, frozen=True, tag=True):
+    """Worker → supervisor: a source that only one can hold is open again; nothing was read for `gap_ms`."""
+
+    source: str
+    gap_ms: int
+
+
+class Finished(msgspec.Struct, frozen=True, tag=True):
+    """Worker → supervisor: it did what `Finish` says; from `left_ms` (since boot) on it read nothing."""
+
+    left_ms: int
+    rest: dict[str, Rest] = {}
+
+
+OfSources = Predicted | Rejected | Absorbed | Forgotten | SourceEnded | SourceFailed | SourceReopened
+FromWorker = OfSources | Replied | Ready | Refused | Announced | Finished
 M = TypeVar("M")
 
 _encoder = msgspec.msgpack.Encoder()

@@ -15,6 +15,7 @@ from edge_agent.doing import Doing
 from edge_agent.spawning import Spawned
 
 _KILLED_AFTER_S = 5.0
+_BURIED_AFTER_S = 0.1
 
 
 class Child:
@@ -71,6 +72,16 @@ class Child:
         self._close()
         self._process.kill()
         self._process.wait()
+
+    def dismiss(self) -> None:
+        """End it for good without waiting for that: a large process takes its time."""
+        self._close()
+        self._process.kill()
+        self._bury()
+
+    def _bury(self) -> None:
+        if self._process.poll() is None:
+            self._loop.call_later(_BURIED_AFTER_S, self._bury)
 
     def _writable(self) -> None:
         with contextlib.suppress(BlockingIOError, ConnectionError):

@@ -30,6 +30,7 @@ from edge_agent.monitor.thermal import Thermal
 from edge_agent.publish_config import Publish
 from edge_agent.runtime_config import Runtime
 from edge_agent.source_config import SourceSettings
+from edge_agent.update_config import Update
 from edge_agent.web import address
 from firmware_profiles import broker_url, schema, wire
 from firmware_profiles.errors import InputError, Problem
@@ -124,6 +125,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     http: Http = Http()
     runtime: Runtime = Runtime()
     thermal: Thermal = Thermal()
+    update: Update = Update()
 
 
 def load(path: Path) -> Config:

@@ -20,11 +20,13 @@ class Deployment(NamedTuple):
 
     Attributes:
         sha256: of the bundle it came from; empty where it was read from a slot.
+        manifest_sha256: of the bytes of its manifest, where it was read from a slot: they name every member's hash.
     """
 
     folder: Path
     manifest: Manifest
     sha256: str = ""
+    manifest_sha256: str = ""
 
     def model_file(self, model: Model) -> Path:
         """Where the model's file lies."""
@@ -58,9 +60,11 @@ def read_slot(folder: Path) -> Deployment:
     Raises:
         BundleError: there is none, or its manifest cannot be read.
     """
+    folder = folder.resolve()  # first: a link may lead elsewhere at any time
     path = folder / MANIFEST_NAME
     try:
-        return Deployment(folder.resolve(), manifests.decode(path.read_bytes()))
+        raw = path.read_bytes()
+        return Deployment(folder, manifests.decode(raw), manifest_sha256=hashlib.sha256(raw).hexdigest())
     except OSError as error:
         found = (error.strerror or "").lower()
         raise BundleError(Problem(str(path), "an installed bundle", found, "run edge-agent install")) from None

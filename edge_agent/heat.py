@@ -31,6 +31,7 @@ class Heat:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            self._monitor.sensors = self._host.deployment.manifest.sensors
             temperature_c = self._monitor.temperature_c() if self.policy.max_temp_c is not None else None
             self._turn(temperature_c)
             await asyncio.sleep(_LOOK_S)

@@ -56,15 +56,20 @@ class Models:
 
     def reply(self, request: InferRequest) -> InferReply:
         """The reply to somebody who waits."""
+        answers = self.warm_up()
+        signal.setitimer(signal.ITIMER_REAL, self._deadline_s)
+        try:
+            return answers.answer(request)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def warm_up(self) -> Answers:
+        """Load what the first request needs, if that is not done yet."""
         if self._answers is None:
             from edge_agent.web.answering import Answers  # late: most devices answer sources only
 
             self._answers = Answers(self.pipelines, self._version)
-        signal.setitimer(signal.ITIMER_REAL, self._deadline_s)
-        try:
-            return self._answers.answer(request)
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+        return self._answers
 
     def _answer(self, name: str, raw: Array) -> Answer:
         began_s = time.perf_counter()

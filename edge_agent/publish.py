@@ -89,6 +89,12 @@ def _label(result: Result) -> str:
     return str(result.__struct_config__.tag)
 
 
+def kept(result: Result) -> str | float | None:
+    """What an answer adds to the distribution of answers: its class, its first number; None where it has neither."""
+    label = _label(result)
+    return label if label != result.__struct_config__.tag else _level(result)
+
+
 def _level(result: Result) -> float | None:
     """What is compared with a threshold; None where there is nothing to compare."""
     if isinstance(result, Classification):

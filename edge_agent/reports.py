@@ -10,7 +10,6 @@ import msgspec
 
 from edge_agent import clock
 from edge_agent.config import Config
-from edge_agent.deployment import Deployment
 from edge_agent.hosting import Host
 from edge_agent.layout import Root
 from edge_agent.link.mqtt import Link, Retained
@@ -35,14 +34,11 @@ class Reporter:
         listens: where HTTP listens; empty where it does not.
     """
 
-    def __init__(
-        self, root: Root, config: Config, deployment: Deployment, link: Link, host: Host, spool: Spool
-    ) -> None:
+    def __init__(self, root: Root, config: Config, link: Link, host: Host, spool: Spool) -> None:
         self.listens = ""
         self._path = root.status
-        self._monitor = Monitor(deployment.manifest.sensors, Places(root.folder))
+        self._monitor = Monitor(host.deployment.manifest.sensors, Places(root.folder))
         self._config = config
-        self._manifest = deployment.manifest
         self._link = link
         self._host = host
         self._spool = spool
@@ -52,26 +48,29 @@ class Reporter:
 
     def info(self) -> Retained:
         """The retained info message."""
+        manifest = self._host.deployment.manifest
         info = wire.Info(
             device=self._config.device,
             agent=VERSION,
-            profile=self._manifest.profiles[0],
-            deployment=self._manifest.name,
-            version=self._manifest.version,
+            profile=manifest.profiles[0],
+            deployment=manifest.name,
+            version=manifest.version,
             models=self._host.in_use,
         )
         return Retained(wire.topic(self._config.device, "info"), wire.encode(info))
 
     def telemetry(self, seq: int) -> wire.Telemetry:
         """How the device does, right now."""
+        heard = self._host.heard
+        self._monitor.sensors = self._host.deployment.manifest.sensors
         return wire.Telemetry(
             seq=seq,
             spool=self._spool.id,
             **clock.moment()._asdict(),
-            predictions=self._host.predictions,
-            rejected=self._host.rejected.count,
-            latency_p50_ms=self._host.latency.percentile_ms(50),
-            latency_p95_ms=self._host.latency.percentile_ms(95),
+            predictions=heard.predictions,
+            rejected=heard.rejected.count,
+            latency_p50_ms=heard.record.latency.percentile_ms(50),
+            latency_p95_ms=heard.record.latency.percentile_ms(95),
             worker_rss_bytes=machine.rss_bytes(self._host.worker_pid) if self._host.worker_pid else 0,
             supervisor_rss_bytes=machine.rss_bytes(os.getpid()),
             spool_messages=self._spool.messages,
@@ -92,26 +91,27 @@ class Reporter:
 
     def status(self, *, stopped: bool = False) -> Status:
         """What status.json says."""
+        heard, manifest = self._host.heard, self._host.deployment.manifest
         return Status(
             state="stopped" if stopped else self._host.state,
             problem=self._host.problem,
             device=self._config.device,
-            deployment=self._manifest.name,
-            version=self._manifest.version,
-            profile=self._manifest.profiles[0],
+            deployment=manifest.name,
+            version=manifest.version,
+            profile=manifest.profiles[0],
             supervisor_pid=os.getpid(),
             worker_pid=self._host.worker_pid,
             broker=self._broker,
             connected=self._link.connected and not stopped,
-            predictions=self._host.predictions,
-            rejected=self._host.rejected.count,
-            latency_p50_ms=self._host.latency.percentile_ms(50),
-            latency_p95_ms=self._host.latency.percentile_ms(95),
+            predictions=heard.predictions,
+            rejected=heard.rejected.count,
+            latency_p50_ms=heard.record.latency.percentile_ms(50),
+            latency_p95_ms=heard.record.latency.percentile_ms(95),
             spool_messages=self._spool.messages,
             spool_bytes=self._spool.bytes,
             dropped=self._dropped(),
             models=self._host.in_use,
-            sources=dict(self._host.sources),
+            sources=dict(heard.sources),
             listens=self.listens,
             rate_factor=self._host.rate_factor,
         )

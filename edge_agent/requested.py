@@ -18,7 +18,6 @@ from edge_agent.inference import InferReply, InferRequest
 from edge_agent.link.mqtt import Link, Received
 from edge_agent.source_config import MqttTopic
 from firmware_profiles import wire
-from firmware_profiles.manifest import Manifest
 from firmware_profiles.wire import Reply, Result, Topic
 
 _DEATHS = 2
@@ -28,6 +27,7 @@ _UNAVAILABLE = 503
 class _Said(msgspec.Struct):
     """What a worker's reply to a request holds that goes on to whoever asked."""
 
+    version: str = ""
     latency_ms: float | None = None
     result: Result | None = None
     error: str = ""
@@ -45,10 +45,9 @@ class _Waiting(msgspec.Struct, eq=False):
 class Requested:
     """Hands to the host what the broker brings, and to the broker what is answered."""
 
-    def __init__(self, config: Config, manifest: Manifest, host: Host, link: Link) -> None:
+    def __init__(self, config: Config, host: Host, link: Link) -> None:
         self._device = config.device
         self._pools = config.broker.pools
-        self._manifest = manifest
         self._host = host
         self._link = link
         self._waiting: list[_Waiting] = []
@@ -58,7 +57,9 @@ class Requested:
     def configure(self, config: Config) -> None:
         """Receive what `config` declares from now on."""
         self._sources = [source for source in config.source if isinstance(source, MqttTopic)]
-        requests = wire.request_filters(self._device, self._pools, [model.name for model in self._manifest.models])
+        requests = wire.request_filters(
+            self._device, self._pools, [model.name for model in self._host.deployment.manifest.models]
+        )
         self._link.subscribe([*requests, *(source.topic for source in self._sources)])
 
     def received(self, message: Received) -> None:
@@ -101,7 +102,7 @@ class Requested:
         answer = Reply(
             device=self._device,
             model=waiting.topic.model,
-            version=self._manifest.version,
+            version=said.version or self._host.deployment.manifest.version,
             latency_ms=said.latency_ms,
             result=said.result,
             error=said.error,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge_agent.asked import Answered
-from edge_agent.deployment import Deployment
 from edge_agent.hosting import Host
 from edge_agent.inference import InferRequest
 from edge_agent.outbox import Outbox
@@ -19,12 +18,11 @@ from firmware_profiles.wire import Telemetry
 class Served:
     """A `web.backend.Backend`."""
 
-    def __init__(self, host: Host, outbox: Outbox, reporter: Reporter, deployment: Deployment) -> None:
+    def __init__(self, host: Host, outbox: Outbox, reporter: Reporter) -> None:
         """Tell what `reporter` tells; it is to be nobody else's, since it remembers when it was last asked."""
         self._host = host
         self._outbox = outbox
         self._reporter = reporter
-        self._deployment = deployment
 
     def infer(self, request: InferRequest, answered: Answered) -> None:
         """See `Backend`."""
@@ -40,7 +38,7 @@ class Served:
 
     def manifest(self) -> Manifest:
         """See `Backend`."""
-        return self._deployment.manifest
+        return self._host.deployment.manifest
 
     def counts(self) -> Counts:
         """See `Backend`."""
@@ -48,9 +46,9 @@ class Served:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """See `Backend`; one listener at a time."""
-        self._host.listener = listener
+        self._host.heard.listener = listener
 
         def end() -> None:
-            self._host.listener = None
+            self._host.heard.listener = None
 
         return end

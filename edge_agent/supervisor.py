@@ -11,14 +11,20 @@ import os
 import signal
 from typing import Any, NamedTuple
 
-from edge_agent import config, reports, systemd
-from edge_agent.config import Config
-from edge_agent.deployment import Deployment, read_slot
+import msgspec
+
+from edge_agent import config, launched, reports, systemd
+from edge_agent.commanded import Commanded
+from edge_agent.config import Config, Http
+from edge_agent.deployment import read_slot
+from edge_agent.employing import Employer
+from edge_agent.handover import Handover
+from edge_agent.health import Healthy
 from edge_agent.heat import Heat
 from edge_agent.hosting import Host
 from edge_agent.layout import Root
 from edge_agent.link import homeassistant
-from edge_agent.link.mqtt import Hooks, Link
+from edge_agent.link.mqtt import Hooks, Link, Received
 from edge_agent.link.remembered import Remembered
 from edge_agent.link.spool import open_spool
 from edge_agent.monitor.readings import Monitor, Places
@@ -29,7 +35,9 @@ from edge_agent.reports import Reporter
 from edge_agent.requested import Requested
 from edge_agent.serving import Serving
 from edge_agent.spawning import Spawned
-from firmware_profiles import VERSION
+from edge_agent.updates_told import UpdatesTold
+from edge_agent.web import address
+from firmware_profiles import VERSION, wire
 
 _STATUS_S = 1.0
 _FIRST_TELEMETRY_S = 5.0
@@ -41,19 +49,24 @@ class Parts(NamedTuple):
 
     root: Root
     config: Config
-    deployment: Deployment
     link: Link
     outbox: Outbox
     host: Host
+    handover: Handover
+    health: Healthy
     requested: Requested
+    commanded: Commanded
     reporter: Reporter
     heat: Heat
     serving: Serving
     announced: Remembered
 
 
-def wire_up(root: Root, spawned: Spawned) -> Supervisor:
+def wire_up(root: Root, spawned: Spawned, listen: str | None = None) -> Supervisor:
     """Build the supervisor of a device root, with its first worker.
+
+    Args:
+        listen: where HTTP listens, instead of where the configuration says.
 
     Raises:
         InputError: the configuration is wrong, or nothing is installed.
@@ -62,27 +75,38 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
     settings = config.load(root.config)
     deployment = read_slot(root.active)
     spool = open_spool(root.spool, settings.spool)
+    http = settings.http if listen is None else _listening(settings.http, listen)
     device, manifest = settings.device, deployment.manifest
     address = settings.broker.address(root.folder)
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
     outbox = Outbox(device, spool, link, Publisher(settings.publish), settings.spool)
-    host = Host(root, settings, deployment, outbox, spawned)
-    reporter, of_http = (Reporter(root, settings, deployment, link, host, spool) for _ in range(2))
+    employer = Employer(root, settings, spawned)
+    host = Host(deployment, employer, outbox)
+    handover = Handover(root, host, employer, outbox)
+    reporter, of_http = (Reporter(root, settings, link, host, spool) for _ in range(2))
     return Supervisor(
         Parts(
             root,
             settings,
-            deployment,
             link,
             outbox,
             host,
-            Requested(settings, manifest, host, link),
+            handover,
+            Healthy(root, host, handover),
+            Requested(settings, host, link),
+            Commanded(root, device, host, link),
             reporter,
             Heat(settings.thermal, Monitor(manifest.sensors, Places(root.folder)), host, outbox),
-            Serving(settings.http, root, host, outbox, of_http, deployment),
+            Serving(http, root, host, outbox, of_http),
             Remembered(root.announced),
         )
     )
+
+
+def _listening(http: Http, listen: str) -> Http:
+    if listen:
+        address.parse(listen, "--listen")
+    return msgspec.structs.replace(http, listen=listen)
 
 
 class Supervisor:
@@ -92,11 +116,14 @@ class Supervisor:
         self._parts = parts
         self._config = parts.config
         self._watched = Watched(parts.root.config, parts.config, self._configuration_refused)
+        self._updates_told = UpdatesTold(parts.root, parts.outbox.event)
         self._stopping = asyncio.Event()
+        self._told_of = parts.host.deployment
+        self._replaced = False
         self._failure: BaseException | None = None
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
+    async def run(self) -> bool:
+        """Run until SIGTERM or SIGINT, or until the agent's own code is replaced; whether that was it.
 
         Raises:
             sqlite3.Error: the disk refused; whoever restarts us finds everything that was committed.
@@ -105,12 +132,12 @@ class Supervisor:
         loop.set_exception_handler(self._callback_failed)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._look)
         parts = self._parts
         parts.host.start()
         self._announce()
         parts.reporter.listens = await parts.serving.start()
-        hooks = Hooks(self._connected, parts.outbox.acknowledged, parts.requested.received, self._dates_unchecked)
+        hooks = Hooks(self._connected, parts.outbox.acknowledged, self._received, self._dates_unchecked)
         jobs = (
             parts.link.run(hooks),
             parts.heat.run(),
@@ -127,6 +154,7 @@ class Supervisor:
         await self._stop(tasks)
         if self._failure is not None:
             raise self._failure
+        return self._replaced
 
     def _announce(self) -> None:
         outbox = self._parts.outbox
@@ -145,7 +173,7 @@ class Supervisor:
 
     def _tell_home_assistant(self) -> None:
         wanted, told, device = self._config.homeassistant, self._parts.announced, self._config.device
-        manifest = self._parts.deployment.manifest
+        manifest = self._parts.host.deployment.manifest
         if wanted.enabled:
             told.replace({*told.words, *homeassistant.components(device, manifest)})
             self._parts.link.retain(homeassistant.discovery(device, manifest, wanted.prefix, told.words))
@@ -157,20 +185,42 @@ class Supervisor:
         text = "the clock is not synchronised: the broker's certificate was judged, but not its dates"
         self._parts.outbox.event("certificate_dates_unchecked", "warning", text)
 
+    def _received(self, message: Received) -> None:
+        if message.topic == wire.topic(self._config.device, "cmd"):
+            self._parts.commanded.received(message)
+        else:
+            self._parts.requested.received(message)
+
     async def _ready(self) -> None:
-        """What runs the models changes whenever they were proved anew."""
+        """What runs the models changes whenever they were proved anew, and which models these are with a deployment."""
+        parts = self._parts
         while True:
-            await self._parts.host.on_ready.wait()
-            self._parts.host.on_ready.clear()
-            self._parts.link.retain(self._parts.reporter.info())
-            self._parts.requested.ready()
+            await parts.host.on_ready.wait()
+            parts.host.on_ready.clear()
+            parts.link.retain(parts.reporter.info())
+            if parts.host.deployment is not self._told_of:
+                self._told_of = parts.host.deployment
+                parts.requested.configure(self._config)
+                self._tell_home_assistant()
+            parts.requested.ready()
 
     async def _status(self) -> None:
         while True:
             self._parts.reporter.write_status()
             self._parts.host.check_memory()
-            self._reload()
+            self._look()
+            self._parts.health.write()
+            self._updates_told.look()
             await asyncio.sleep(_STATUS_S)
+
+    def _look(self) -> None:
+        """See what was changed from outside."""
+        self._reload()
+        self._parts.handover.look()
+        if launched.is_replaced(self._parts.root) and not self._replaced:
+            self._replaced = True
+            self._parts.outbox.event("code_replaced", "info", "another slot holds the agent's code: it starts anew")
+            self._stopping.set()
 
     def _reload(self) -> None:
         change = self._watched.look()
@@ -178,7 +228,7 @@ class Supervisor:
             return
         parts, self._config = self._parts, change.config
         if {"source", "worker", "runtime"} & set(change.now):
-            parts.host.reconfigure(change.config)
+            parts.handover.reconfigure(change.config)
             parts.requested.configure(change.config)
         if "publish" in change.now:
             parts.outbox.publisher = Publisher(change.config.publish)
@@ -207,6 +257,7 @@ class Supervisor:
         systemd.notify("STOPPING=1")
         parts = self._parts
         parts.serving.stop()
+        parts.handover.stop()
         parts.host.stop()
         try:
             if self._failure is None:

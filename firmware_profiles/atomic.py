@@ -1,6 +1,6 @@
 """Files that are either the old ones or the new ones, whatever happens in between.
 
-Temp file in the same folder, fsync, rename, fsync of the folder: the order that survives a power cut.
+Temp file in the same folder, mode, fsync, rename, fsync of the folder: the order that survives a power cut.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def writer(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
         with os.fdopen(handle, "w+b") as stream:
             yield stream
             stream.flush()
+            os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
-        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -68,10 +68,10 @@ def subscription(device: str = "+") -> str:
 
 
 def request_filters(device: str, pools: Iterable[str], models: Iterable[str]) -> list[str]:
-    """Filters for all requests to a device, and for its share of those to its pools, for the models that it has."""
+    """Filters for all requests and commands to a device, and for its share of its pools', for the models it has."""
     models = list(models)
     shares = [f"$share/{pool}/{topic('', 'infer', model, '#', pool)}" for pool in pools for model in models]
-    return [topic(device, "infer", "#"), *shares]
+    return [topic(device, "infer", "#"), topic(device, "cmd"), *shares]
 
 
 def parse_topic(text: str) -> Topic | None:
@@ -339,11 +339,16 @@ EVENTS = {
     "model_refused": "a model disagrees with its golden vectors, or the bundle is damaged; it is not run",
     "runtime_fallback": "a listed runtime could not be used and the next one is",
     "worker_died": "the worker ended and will be started again",
+    "deployment_switched": "another deployment answers from now on, since `slots/active` names it",
+    "deployment_refused": "the deployment that `slots/active` names is not run; the one before it goes on",
+    "code_replaced": "the agent's own code is another one, and starts",
+    "memory_short": "memory does not hold two workers: the old one stops before the new one is proved",
     "input_rejected": "an input could not be read, has the wrong shape or no finite answer; of many, a few a minute",
     "engine_build": "a runtime builds its engine for this very device, which can take minutes, or has built it",
     "rate_lowered": "the device is too hot, and its sources are slowed down",
     "rate_raised": "the device has cooled down, and its sources go faster again",
     "source_ended": "a source has no more inputs",
+    "source_reopened": "a source that only one worker can hold is open again after a switch; how long it was not read",
     "source_failed": "a source could not be opened or read",
     "certificate_dates_unchecked": "the clock is not trusted: the broker's certificate was judged, but not its dates",
     "configuration_changed": "the configuration file changed; what of it took effect, and what will at the next start",
@@ -353,6 +358,11 @@ EVENTS = {
     "spool_dropped": "messages were dropped: there was no room for them, or they were too old; once a minute at most",
     "disk_full": "the disk is full; the spool goes on in its reserve",
     "disk_room": "the disk has room again",
+    "update_committed": "an update has proved itself, and stays",
+    "update_rejected": "an update did badly here; the version before runs, and this one is not tried again",
+    "update_failed": "an update could not be brought or staged; it may be tried again",
+    "update_unavailable": "the repository could not be asked, or nothing that it says is to be trusted",
+    "update_lost": "the updater's journal was damaged and set aside",
 }
 
 
@@ -404,7 +414,8 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """`godwit/<device>/reply/<model>[/<id>]`, `godwit/pool/<pool>/reply/<model>[/<id>]`, or a response topic.
 
-    The answer to a request on the same topic with `infer` for `reply`. In MQTT 5 it carries the request's
+    The answer to a request on the same topic with `infer` for `reply`, or, without a model, to a command.
+    In MQTT 5 it carries the request's
     correlation data; in MQTT 3.1.1, which has none, the requester adds an `<id>` of its own to the topic.
     A request may be answered twice: it is delivered again after a connection was lost.
 
@@ -414,17 +425,32 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         latency_ms: of pre-processing, inference and post-processing; None without a result.
         result: None where there is an error.
         error: why there is no result; empty where there is one.
+        done: what was done, of a command.
     """
 
     device: str
-    model: str
+    model: str = ""
     version: str
     latency_ms: float | None = None
     result: Result | None = None
     error: str = ""
+    done: str = ""
 
 
-Message = Prediction | Telemetry | Event | Status | Info | Reply
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`godwit/<device>/cmd`: something that a device is asked to do; it answers at `godwit/<device>/reply`.
+
+    In MQTT 5 it may have a response topic and correlation data, as a request.
+
+    Attributes:
+        command: "update": look for an update now, and not when it is due; at most once a minute. Nothing in it
+            says which one, and what is trusted is the updater's business alone.
+    """
+
+    command: Literal["update"]
+
+
+Message = Prediction | Telemetry | Event | Status | Info | Reply | Command
 
 MESSAGES: dict[str, type[Message]] = {
     "prediction": Prediction,
@@ -433,6 +459,7 @@ MESSAGES: dict[str, type[Message]] = {
     "status": Status,
     "info": Info,
     "reply": Reply,
+    "cmd": Command,
 }
 """What the third level of a topic announces."""
 

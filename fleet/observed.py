@@ -13,7 +13,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a device.
 
     Attributes:
-        kind: "prediction", "telemetry", "event", "status", "info" or "reply".
+        kind: "prediction", "telemetry", "event", "status", "info", "reply" or "cmd".
         repeated: the same message came before.
         missing: messages known to be missing since this one came.
         new_spool: the device counts anew from here.
@@ -102,4 +102,6 @@ def _message(message: wire.Message) -> str:
             return f"{message.deployment} {message.version} for {message.profile}: {runtimes}"
         case wire.Reply():
             answer = message.result and summary.one_line(message.result, classes=1)
-            return f"{message.model}  {answer or message.error}"
+            return f"{message.model}  {answer or message.error or message.done}".strip()
+        case wire.Command():
+            return message.command

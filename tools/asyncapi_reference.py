@@ -53,6 +53,7 @@ def _topics() -> dict[str, wire.Topic]:
         found[f"{kind}Id"] = found[kind]._replace(id="{id}")
         found[f"pool{kind.capitalize()}"] = wire.Topic("", kind, "{model}", pool="{pool}")
         found[f"pool{kind.capitalize()}Id"] = wire.Topic("", kind, "{model}", "{id}", "{pool}")
+    found["cmdReply"] = wire.Topic("{device}", "reply")
     return found
 
 
@@ -66,6 +67,8 @@ def _channel(name: str, parts: wire.Topic) -> dict[str, Any]:
 def _operation(name: str) -> dict[str, Any]:
     """What the agent does with a channel."""
     channel = {"$ref": f"#/channels/{name}"}
+    if name == "cmd":
+        return {"action": "receive", "channel": channel, "reply": {"channel": {"$ref": "#/channels/cmdReply"}}}
     if "nfer" in name:
         answer = {"$ref": f"#/channels/{name.replace('infer', 'reply').replace('Infer', 'Reply')}"}
         return {"action": "receive", "channel": channel, "reply": {"channel": answer}}

@@ -7,7 +7,7 @@ import typing
 
 import msgspec
 
-from edge_agent import config, format_config, link_config, publish_config, runtime_config, source_config
+from edge_agent import config, format_config, link_config, publish_config, runtime_config, source_config, update_config
 from edge_agent.monitor import thermal
 from firmware_profiles.errors import InputError, Problem, guarded
 from tools import generated
@@ -25,6 +25,7 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
     "[spool.ttl_s]": config.TimeToLive,
     "[telemetry]": config.Telemetry,
     "[thermal]": thermal.Thermal,
+    "[update]": update_config.Update,
     "[worker]": config.Worker,
     "[runtime.external]": runtime_config.External,
     "[homeassistant]": link_config.HomeAssistant,

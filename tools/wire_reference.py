@@ -68,6 +68,7 @@ EXAMPLES: dict[str, wire.Message] = {
         latency_ms=0.31,
         result=wire.Classification([wire.ClassScore(7, "seven", 0.98), wire.ClassScore(1, "one", 0.01)]),
     ),
+    "cmd": wire.Command("update"),
 }
 _PARTS = (
     wire.Header,

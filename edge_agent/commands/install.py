@@ -1,26 +1,31 @@
-"""`edge-agent install`: a bundle becomes the active deployment of a device root.
+"""`edge-agent install`: a kit or a bundle becomes the active deployment of a device root.
 
-What is active stays whole until one rename makes the new one active; run twice it changes nothing.
+What is active stays whole until one rename makes the new one active; run twice it changes nothing. What a kit
+brings must be signed by whom this device trusts, and do well; a bundle is taken at the word of whoever types this.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import re
-import shutil
 from pathlib import Path
 
 import msgspec
 
 from edge_agent import config
+from edge_agent.commands.updating import open_root, raise_if_failed, refuse_on_probation
+from edge_agent.config import Config
 from edge_agent.deployment import read_slot
+from edge_agent.fitting import check_fits
 from edge_agent.layout import Root
 from edge_agent.link_config import DEFAULT_BROKER_URL
-from firmware_profiles import atomic, broker_url, profile, wire
+from edge_agent.ota.journal import Plan
+from edge_agent.ota.slots import Slots
+from edge_agent.ota.updater import Updater
+from firmware_profiles import atomic, broker_url, wire
 from firmware_profiles.bundle import Bundle
-from firmware_profiles.errors import BundleError, InputError, Problem, UnavailableError
+from firmware_profiles.errors import BundleError, InputError, Problem
 from firmware_profiles.installation import Installed
 from firmware_profiles.manifest import Manifest
 from firmware_profiles.words import NAME_PATTERN
@@ -29,57 +34,42 @@ _SECRET_MODE = 0o600
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Verify, unpack into the idle slot, configure at the first time, activate."""
-    with Bundle(arguments.bundle) as bundle:
-        check_fits(bundle.manifest, arguments.bundle)
-        root = Root(arguments.root.resolve())
-        configuration = _configuration(root, arguments.device_id, arguments.broker)
-        try:
-            changed = _install(root, bundle)
-            if configuration is not None:
-                with atomic.writer(root.config, _SECRET_MODE) as stream:
-                    stream.write(configuration)
-        except OSError as error:
-            found = (error.strerror or str(error)).lower()
-            step = "check its rights and its free space"
-            raise UnavailableError(Problem(str(arguments.root), "a folder to write to", found, step)) from None
-        done = Installed(
-            bundle.manifest.name,
-            bundle.manifest.version,
-            root.active_slot(),
-            config.load(root.config).device,
-            changed,
-        )
+    """Verify, stage in the idle slot, activate, configure at the first time; print an `Installed`."""
+    root = Root(arguments.root.resolve())
+    content, settings = _configuration(root, arguments.device_id, arguments.broker)
+    if arguments.what.is_dir():
+        from edge_agent.commands.kits import install_kit  # late: trust takes time to load
+
+        update = msgspec.structs.replace(settings.update, profile=arguments.profile or settings.update.profile)
+        wanted = msgspec.structs.replace(settings, update=update)
+        changed = install_kit(root, wanted, arguments.what, arguments.trust_root)
+    else:
+        if arguments.trust_root:
+            step = "leave it out, or give a kit"
+            raise InputError(Problem("--trust-root", "a kit that it is to be judged by", "a bundle", step))
+        changed = _install_bundle(root, settings, arguments.what)
+    if content is not None:
+        with open_root(arguments.root), atomic.writer(root.config, _SECRET_MODE) as stream:
+            stream.write(content)
+    manifest = read_slot(root.active).manifest
+    slots = Slots(root.slots)
+    done = Installed(
+        manifest.name, manifest.version, slots.active(), settings.device, changed, slots.active() != slots.proven()
+    )
     print(msgspec.json.encode(done).decode() if arguments.json else _for_people(done, root))
     return 0
 
 
-def check_fits(of: Manifest, path: Path) -> None:
-    """Refuse a bundle that was made for another device than this one.
-
-    Raises:
-        BundleError: naming the profile it was made for, and what this machine is.
-    """
-    step = "convert with --target for this device"
-    made_for = f"a bundle for this machine ({profile.userland_arch()})"
-    if of.arch != profile.userland_arch():
-        raise BundleError(Problem(str(path), made_for, f"one for {of.profiles[0]} ({of.arch})", step))
-    if not of.device_tree_model:
-        return
-    board = profile.board() or "no device tree"
-    if not board.startswith(of.device_tree_model):
-        raise BundleError(Problem(str(path), f"a bundle for this board ({board})", f"one for {of.profiles[0]}", step))
-
-
-def _configuration(root: Root, device: str | None, broker: str | None) -> bytes | None:
-    """The first configuration; None where there is one already, which is then left alone."""
+def _configuration(root: Root, device: str | None, broker: str | None) -> tuple[bytes | None, Config]:
+    """The first configuration, None where there is one already, which is then left alone; and what holds."""
     if broker is not None:
         broker_url.parse(broker, "--broker")
     if device is not None and (not re.match(NAME_PATTERN, device) or device == wire.POOL):
         step = f"use lower-case letters, digits, dots and dashes, and not the word {wire.POOL!r}"
         raise InputError(Problem("--device-id", "a name of at most 64 characters", repr(device), step))
     if not root.config.exists():
-        return config.template(device or _host_name(), broker or DEFAULT_BROKER_URL)
+        name = device or _host_name()
+        return config.template(name, broker or DEFAULT_BROKER_URL), Config(name)
     present = config.load(root.config)
     step = f"edit {root.config}: an installation never changes it"
     problems = [
@@ -92,7 +82,7 @@ def _configuration(root: Root, device: str | None, broker: str | None) -> bytes 
     ]
     if problems:
         raise InputError(*problems)
-    return None
+    return None, present
 
 
 def _host_name() -> str:
@@ -100,19 +90,23 @@ def _host_name() -> str:
     return "device" if name in ("", wire.POOL) else name
 
 
-def _install(root: Root, bundle: Bundle) -> bool:
-    if _is_active(root, bundle.manifest):
+def _install_bundle(root: Root, settings: Config, path: Path) -> bool:
+    with Bundle(path) as bundle:
+        manifest, sha256 = bundle.manifest, bundle.sha256
+    check_fits(manifest, path)
+    if _is_active(root, manifest):
         return False
-    root.make()
-    slot = root.idle_slot()
-    staged = root.slots / f".{slot.name}.tmp"
-    for leftover in (staged, slot):
-        shutil.rmtree(leftover, ignore_errors=True)
-    staged.mkdir()
-    bundle.extract(staged)
-    os.replace(staged, slot)
-    atomic.sync_folder(root.slots)
-    atomic.replace_link(root.active, slot.name)
+    with open_root(root.folder, "install"):
+        updater = Updater(root, settings, None, watch=False)
+        updater.resume()
+        refuse_on_probation(updater)
+        slots = Slots(root.slots)
+        bundle_path = str(path.resolve())
+        plan = Plan(
+            "deployment", manifest.name, manifest.version, slots.idle(), slots.active(), sha256, bundle=bundle_path
+        )
+        updater.run("brought", plan)
+    raise_if_failed(updater)
     return True
 
 
@@ -126,4 +120,5 @@ def _is_active(root: Root, wanted: Manifest) -> bool:
 
 def _for_people(done: Installed, root: Root) -> str:
     what = "is now active" if done.changed else "was active already"
-    return f"{done.deployment} {done.version} {what} in {root.folder} (slot {done.slot}, device {done.device})"
+    then = "; on probation until edge-agent update or edge-agent mark-good" if done.on_probation else ""
+    return f"{done.deployment} {done.version} {what} in {root.folder} (slot {done.slot}, device {done.device}){then}"

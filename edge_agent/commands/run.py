@@ -10,7 +10,7 @@ from firmware_profiles.errors import Problem, UnavailableError
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run the active deployment until SIGTERM or SIGINT."""
+    """Run the active deployment until SIGTERM or SIGINT; once the agent's own code is replaced, run that."""
     root = existing(arguments.root)
     lock = root.lock()
     if lock is None:
@@ -22,14 +22,17 @@ def main(arguments: argparse.Namespace) -> int:
         import logging
         import sqlite3
 
+        from edge_agent import launched
         from edge_agent.supervisor import wire_up
 
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
         try:
-            asyncio.run(wire_up(root, spawned).run())
+            replaced = asyncio.run(wire_up(root, spawned, arguments.listen).run())
         except sqlite3.Error as error:
             step = "check the disk; what was committed is safe, and is sent after the next start"
             raise UnavailableError(Problem(str(root.spool), "a disk to write to", str(error), step)) from None
         finally:
             spawned.stream.close()
+    if replaced:
+        launched.again(root)
     return 0

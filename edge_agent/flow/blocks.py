@@ -29,6 +29,10 @@ class Blocks:
         else:
             yield from self._pictures(self._layout)
 
+    def rest(self) -> bytes:
+        """See `framing.Framer`."""
+        return bytes(self._buffer)
+
     def _pictures(self, layout: Frames) -> Iterator[Array]:
         shape = (layout.height, layout.width) if layout.pixels == "gray" else (layout.height, layout.width, 3)
         size = int(np.prod(shape))

@@ -44,6 +44,8 @@ class CameraSource:
 
     def poll(self) -> Item | None:
         """See `source.Source`."""
+        if self._closed:
+            raise Ended
         if self._event < 0:
             self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
             self._thread.start()
@@ -70,6 +72,10 @@ class CameraSource:
     def fileno(self) -> int | None:
         """See `source.Source`."""
         return self._event if self._event >= 0 else None
+
+    def finish(self) -> None:
+        """See `source.Source`. Of a live camera the frame that waits is given up: the next one is as good."""
+        self.close()
 
     def close(self) -> None:
         """See `source.Source`. A thread that hangs in a driver is left behind."""

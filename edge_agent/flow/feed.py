@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from edge_agent.channel import Rest
 from edge_agent.flow.source import Item, Source
 from edge_agent.source_config import SourceSettings, paces_itself
 from firmware_profiles.errors import InputError
@@ -89,11 +90,16 @@ class Feed:
         if self._factor < 1:
             self.due_s = max(self.due_s, time.monotonic() + seconds * (1 / self._factor - 1))
 
-    def close(self) -> None:
-        """Let go of what the source holds."""
+    def finish(self) -> None:
+        """Read nothing more: polled as fast as it can be, it gives what was read, and then ends."""
+        self._period_s, self._factor, self.due_s = 0.0, 1.0, 0.0
         if self.source:
-            self.source.close()
-            self.source = None
+            self.source.finish()
+
+    def close(self) -> Rest | None:
+        """Let go of what the source holds; what of it is left as in `Source.close`."""
+        source, self.source = self.source, None
+        return source.close() if source else None
 
     def _fail(self, now_s: float, error: InputError) -> None:
         self.due_s = now_s + min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 2**self._failures)

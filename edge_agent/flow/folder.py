@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge_agent.flow import images, payload
-from edge_agent.flow.source import Item
+from edge_agent.flow.source import Ended, Item
 from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import InputError, Problem
 
@@ -36,9 +36,12 @@ class FolderSource:
         self._queue: deque[str] = deque()
         self._gone: list[str] = []
         self._next_scan_s = 0.0
+        self._finished = False
 
     def poll(self) -> Item | None:
         """See `source.Source`."""
+        if self._finished:
+            raise Ended
         if not self._queue and time.monotonic() >= self._next_scan_s:
             self._scan()
             self._next_scan_s = time.monotonic() + _SCAN_S
@@ -55,6 +58,10 @@ class FolderSource:
 
     def fileno(self) -> None:
         """None: it is scanned by time."""
+
+    def finish(self) -> None:
+        """See `source.Source`. What waits in the folder is for the next one."""
+        self._finished = True
 
     def close(self) -> None:
         """Nothing is held."""

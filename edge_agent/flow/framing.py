@@ -24,6 +24,10 @@ class Framer(Protocol):
         """The pieces that `received` completes."""
         ...
 
+    def rest(self) -> bytes:
+        """What came and made no piece yet."""
+        ...
+
 
 def framer(layout: StreamFormat, joins_midway: bool) -> Framer:
     """A new framer.

@@ -42,6 +42,10 @@ class Lines:
             self._dropping = True
             yield _too_long()
 
+    def rest(self) -> bytes:
+        """See `framing.Framer`."""
+        return bytes(self._partial)
+
     def _row(self, line: bytes) -> Array | InputError:
         try:
             if isinstance(self._layout, Csv):

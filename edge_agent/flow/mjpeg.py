@@ -49,6 +49,10 @@ class Pictures:
         if self._lost > MAX_PICTURE_BYTES:
             yield self._loss()
 
+    def rest(self) -> bytes:
+        """See `framing.Framer`."""
+        return bytes(self._buffer)
+
     def _restart(self) -> None:
         self._at, self._in_scan = 2, False
 

@@ -7,9 +7,10 @@ from collections import deque
 
 import numpy as np
 
+from edge_agent.channel import Rest
 from edge_agent.flow import payload
 from edge_agent.flow.rejections import Rejections
-from edge_agent.flow.source import Item
+from edge_agent.flow.source import Ended, Item
 from edge_agent.flow.windows import assembler
 from edge_agent.format_config import MAX_WINDOW_VALUES, Csv, Json, Npy, Raw
 from edge_agent.runtimes.base import Array
@@ -20,12 +21,15 @@ from firmware_profiles.errors import InputError, Problem
 class MqttTopicSource:
     """A `source.Source`. Items are numbered on from `reached`."""
 
-    def __init__(self, settings: MqttTopic, reached: int) -> None:
+    def __init__(self, settings: MqttTopic, reached: int, rest: Rest | None = None) -> None:
         self._settings = settings
         self._position = reached
         self._assembler = assembler(settings.window, rows=False)
         self._rejections = Rejections()
         self._items: deque[Item] = deque()
+        self._finished = False
+        if rest and rest.rows:
+            self._assembler.take(rest.rows)
 
     def feed(self, body: bytes) -> list[int]:
         """Take one payload; the positions of the items that it completes, which `poll` gives from now on."""
@@ -42,6 +46,8 @@ class MqttTopicSource:
 
     def poll(self) -> Item | None:
         """See `source.Source`."""
+        if self._finished and not self._items:
+            raise Ended
         return self._items.popleft() if self._items else None
 
     def gone(self) -> list[str]:
@@ -51,8 +57,13 @@ class MqttTopicSource:
     def fileno(self) -> None:
         """None: it is fed."""
 
-    def close(self) -> None:
-        """Nothing is held."""
+    def finish(self) -> None:
+        """See `source.Source`."""
+        self._finished = True
+
+    def close(self) -> Rest:
+        """See `source.Source`."""
+        return Rest(rows=self._assembler.held())
 
     def _put(self, content: Array | InputError) -> None:
         self._position += 1

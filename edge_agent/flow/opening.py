@@ -5,20 +5,45 @@ What a kind needs is imported when there is a source of it: a worker that replay
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from edge_agent.channel import Rest
 from edge_agent.flow.source import Source
-from edge_agent.source_config import Camera, Command, Folder, MqttTopic, Replay, Serial, SourceSettings
+from edge_agent.source_config import Camera, Command, Folder, MqttTopic, Replay, Serial, SourceSettings, Stdin
+
+_MODULES: dict[type, tuple[str, ...]] = {
+    Replay: ("edge_agent.flow.replay",),
+    Folder: ("edge_agent.flow.folder",),
+    Serial: ("edge_agent.flow.serial", "serial"),
+    Command: ("edge_agent.flow.command",),
+    Camera: ("edge_agent.flow.camera", "cv2"),
+    MqttTopic: ("edge_agent.flow.mqtt_topic",),
+    Stdin: ("edge_agent.flow.stdin",),
+}
 
 
-def open_source(settings: SourceSettings, reached: int, taken: Iterable[str], stdin: int) -> Source:
+def load(sources: Iterable[SourceSettings]) -> None:
+    """Load what opening them needs, and open none; what is missing is told when one is opened."""
+    for source in sources:
+        with contextlib.suppress(ImportError):
+            for name in _MODULES[type(source)]:
+                importlib.import_module(name)
+
+
+def open_source(
+    settings: SourceSettings, reached: int, taken: Iterable[str], stdin: int, rest: Rest | None = None
+) -> Source:
     """The source, after what was already answered.
 
     Args:
         settings: with absolute paths.
         reached, taken: its cursor, as in `link.spool.Cursor`.
         stdin: descriptor of the agent's standard input; -1 if there is none.
+        rest: what the worker before read of it and made no input of. A port, a program or a camera was closed in
+            between: what came before then does not go on.
 
     Raises:
         InputError: it cannot be opened now. Live sources tell that at a poll, and try again by themselves.
@@ -46,7 +71,7 @@ def open_source(settings: SourceSettings, reached: int, taken: Iterable[str], st
     if isinstance(settings, MqttTopic):
         from edge_agent.flow.mqtt_topic import MqttTopicSource
 
-        return MqttTopicSource(settings, reached)
+        return MqttTopicSource(settings, reached, rest)
     from edge_agent.flow.stdin import open_stdin
 
-    return open_stdin(settings, reached, stdin)
+    return open_stdin(settings, reached, stdin, rest)

@@ -78,6 +78,10 @@ class Packets:
         if block:
             yield np.array(block, np.float64)
 
+    def rest(self) -> bytes:
+        """See `framing.Framer`."""
+        return bytes(self._buffer)
+
     def _rows(self, received: bytes) -> Iterator[tuple[float, ...] | InputError]:
         self._buffer += received
         at = 0

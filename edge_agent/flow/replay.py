@@ -34,5 +34,9 @@ class ReplaySource:
     def fileno(self) -> None:
         """None: the next item is always there."""
 
+    def finish(self) -> None:
+        """See `source.Source`."""
+        self._next = len(self._data)
+
     def close(self) -> None:
         """Nothing is held."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from edge_agent.channel import Rest
 from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import InputError
 
@@ -47,6 +48,14 @@ class Source(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Release files, ports and processes. Nothing else is called afterwards."""
+    def finish(self) -> None:
+        """Read nothing more: `poll` gives what was read, and then raises Ended."""
+        ...
+
+    def close(self) -> Rest | None:
+        """Release files, ports and processes. Nothing else is called afterwards.
+
+        Returns:
+            What was read and made no input, where another reader could go on with that.
+        """
         ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 
+from edge_agent.channel import Rest
 from edge_agent.flow.source import Ended
 from edge_agent.flow.stream import READ_BYTES, StreamSource
 from edge_agent.format_config import Csv, Json
@@ -51,7 +52,7 @@ def _closed(found: str) -> InputError:
     return InputError(Problem("standard input", "an open one", found, "start the agent with one"))
 
 
-def open_stdin(settings: Stdin, reached: int, descriptor: int) -> StreamSource:
+def open_stdin(settings: Stdin, reached: int, descriptor: int, rest: Rest | None = None) -> StreamSource:
     """The source. It can be read once: a worker that dies takes what it had read with it."""
     last = b"\n" if isinstance(settings.format, Csv | Json) else b""  # the last line may lack its end
-    return StreamSource(lambda: _Descriptor(descriptor, last), settings.format, settings.window, reached)
+    return StreamSource(lambda: _Descriptor(descriptor, last), settings.format, settings.window, reached, rest=rest)

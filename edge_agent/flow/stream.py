@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from edge_agent.channel import Rest
 from edge_agent.flow.attempts import Attempts
 from edge_agent.flow.framing import Framer, framer, has_rows
 from edge_agent.flow.rejections import Rejections
-from edge_agent.flow.source import Item
+from edge_agent.flow.source import Ended, Item
 from edge_agent.flow.windows import assembler
 from edge_agent.format_config import StreamFormat, Window
 from firmware_profiles.errors import InputError
@@ -49,6 +50,7 @@ class StreamSource:
         reached: int,
         joins_midway: bool = False,
         rate: float = 0.0,
+        rest: Rest | None = None,
     ) -> None:
         """Nothing is connected before the first poll.
 
@@ -56,6 +58,7 @@ class StreamSource:
             connect: raises InputError if it cannot.
             joins_midway: see `framing.framer`.
             rate: items a second beyond which they are dropped here; 0 to leave that to who polls.
+            rest: what another reader of the same stream left, with nothing lost in between.
         """
         self._connect = connect
         self._new_framer: Callable[[], Framer] = lambda: framer(layout, joins_midway)
@@ -68,11 +71,18 @@ class StreamSource:
         self._attempts = Attempts()
         self._rejections = Rejections()
         self._items: Iterator[Item] = iter(())
+        self._finished = False
+        if rest:
+            if rest.rows:
+                self._assembler.take(rest.rows)
+            self._items = self._made_of(rest.received, time.monotonic())
 
     def poll(self) -> Item | None:
         """See `source.Source`."""
         for item in self._items:
             return item
+        if self._finished:
+            raise Ended
         now_s = time.monotonic()
         try:
             received = self._read(now_s)
@@ -94,9 +104,15 @@ class StreamSource:
         """See `source.Source`."""
         return self._connection.fileno() if self._connection else None
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """See `source.Source`."""
+        self._finished = True
+
+    def close(self) -> Rest:
+        """See `source.Source`."""
+        rest = Rest(self._framer.rest(), self._assembler.held())
         self._disconnect()
+        return rest
 
     def _read(self, now_s: float) -> bytes:
         if self._connection is None:

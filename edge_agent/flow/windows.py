@@ -7,9 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
+from edge_agent.channel import HeldRows
 from edge_agent.format_config import MAX_WINDOW_VALUES, Window
 from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import InputError, Problem
+
+_MAX_HELD_BYTES = 16 << 20
 
 
 class Assembler(Protocol):
@@ -27,6 +30,14 @@ class Assembler(Protocol):
         """What comes next does not follow what came before."""
         ...
 
+    def held(self) -> HeldRows | None:
+        """What was pushed and made no input yet."""
+        ...
+
+    def take(self, held: HeldRows) -> None:
+        """Begin with what another one of the same window held."""
+        ...
+
 
 class Whole:
     """Each piece is an input."""
@@ -38,6 +49,12 @@ class Whole:
     def gap(self) -> None:
         """See `Assembler`."""
 
+    def held(self) -> None:
+        """See `Assembler`."""
+
+    def take(self, held: HeldRows) -> None:
+        """See `Assembler`."""
+
 
 class Rows:
     """Each row of a piece [n, channels] is an input, float32 [channels]."""
@@ -47,6 +64,12 @@ class Rows:
         yield from piece.astype(np.float32)
 
     def gap(self) -> None:
+        """See `Assembler`."""
+
+    def held(self) -> None:
+        """See `Assembler`."""
+
+    def take(self, held: HeldRows) -> None:
         """See `Assembler`."""
 
 
@@ -84,6 +107,20 @@ class Windows:
     def gap(self) -> None:
         """See `Assembler`."""
         self._filled = self._skip = 0
+
+    def held(self) -> HeldRows | None:
+        """See `Assembler`; of a window that fills the memory nothing is held."""
+        rows = self._rows[: self._filled]
+        if not self._rows.shape[1] or rows.nbytes > _MAX_HELD_BYTES:
+            return None
+        return HeldRows(rows.tobytes(), rows.shape[1], self._skip, self._last_time)
+
+    def take(self, held: HeldRows) -> None:
+        """See `Assembler`."""
+        rows = np.frombuffer(held.values, np.float32).reshape(-1, held.channels)
+        self._widen(held.channels)
+        self._filled, self._skip, self._last_time = len(rows), held.skip, held.last_time
+        self._rows[: self._filled] = rows
 
     def _breaks(self, times: Array) -> list[int]:
         """Indices of the rows that do not follow the one before."""

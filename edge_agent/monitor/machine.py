@@ -33,6 +33,11 @@ def _cpu() -> str:
     return next(named, platform.machine())
 
 
+def memory_bytes() -> int:
+    """All the memory there is."""
+    return os.sysconf("SC_PHYS_PAGES") * _PAGE_BYTES
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of a process; 0 if it is gone."""
     try:
@@ -41,11 +46,14 @@ def rss_bytes(pid: int) -> int:
         return 0
 
 
-def peak_rss_bytes() -> int:
-    """The most resident memory that this process ever had.
+def peak_rss_bytes(pid: int | None = None) -> int:
+    """The most resident memory that a process, by default this one, ever had; 0 if it is gone.
 
     VmHWM of /proc/self/status: getrusage's figure starts with the parent's own size after a fork.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    try:
+        status = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM:")), "VmHWM: 0")  # a zombie has none
     return int(line.split()[1]) * 1024

@@ -47,21 +47,25 @@ class _Work(NamedTuple):
 
 
 class Monitor:
-    """Reads the device again and again; how busy it is, is told over the time since the reading before."""
+    """Reads the device again and again; how busy it is, is told over the time since the reading before.
+
+    Attributes:
+        sensors: may be replaced at any time.
+    """
 
     def __init__(self, sensors: Sensors, places: Places) -> None:
-        self._sensors = sensors
+        self.sensors = sensors
         self._places = places
         self._found: dict[str, str] = {}
         self._before: _Work | None = None
 
     def temperature_c(self) -> float | None:
         """Degrees Celsius now; None where no sensor tells them."""
-        return _scaled(self._number(self._sensors.temperature), 1e-3)
+        return _scaled(self._number(self.sensors.temperature), 1e-3)
 
     def read(self) -> Readings:
         """The state of the device now."""
-        sensors, (available, total) = self._sensors, self._memory()
+        sensors, (available, total) = self.sensors, self._memory()
         frequency = sensors.cpu_frequency
         highest, allowed = (
             _scaled(self._number(frequency and f"{frequency}/{name}"), 1e-3)

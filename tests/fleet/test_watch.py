@@ -112,7 +112,7 @@ def test_what_is_not_ours_is_counted_and_harmless(broker: Broker) -> None:
             send(client, TOPIC, b"{}")
             send(client, TOPIC, b"\xff\x00")
             send(client, "godwit/door-7/event", b"[" * 100_000)
-            send(client, "godwit/door-7/cmd", b"now")
+            send(client, "godwit/door-7/other", b"now")
             send(client, "godwit/a/b/c/d/e", b"deep")
             send(client, TOPIC, prediction(1))
         summary = watch.wait_for("summary")

@@ -1,0 +1,38 @@
+"""One updater at a time, whoever started it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edge_agent.layout import Root
+from firmware_profiles.errors import Problem, UnavailableError
+
+_MODE = 0o600
+"""Others could hold the lock if they could open it."""
+
+
+@contextmanager
+def held(root: Root, command: str) -> Iterator[None]:
+    """The lock of `root`'s updater, for the time of the block; it says which `command` holds it.
+
+    Raises:
+        UnavailableError: another one holds it; the error names it.
+        OSError: the lock cannot be written.
+    """
+    root.make()
+    handle = os.open(root.update / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            step = "wait for its end"
+            raise UnavailableError(Problem(str(root.folder), "no other updater", owner, step)) from None
+        os.ftruncate(handle, 0)
+        os.write(handle, f"edge-agent {command}, process {os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
