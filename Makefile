@@ -5,11 +5,11 @@
 # make soak     1,000 cycles of outages, kills, full and failing disks and clock jumps over one running agent
 # make powercut  power is cut at every system call of an update that changes the disk: an hour; goes on where it was stopped
 # make bench    the agent's cost and the converter's figures, beside their peers in the same run; writes bench/results.md
-# make docs     docs/cli.md, wire.md, asyncapi.json, report.md, configuration.md and updates.md
+# make docs     the generated pages: docs/cli.md, wire.md, asyncapi.json, report.md, configuration.md, updates.md, serial.md
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := converter edge_agent firmware_profiles fleet godwit
-SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -path '*/web/page/*')
+SHIPPED := pyproject.toml $(wildcard deploy/systemd/*) $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -path '*/web/page/*')
 
 # Start-up time is measured, and without .pyc files it is another one.
 unexport PYTHONDONTWRITEBYTECODE
@@ -40,6 +40,7 @@ check: .venv/.ready
 	$(BIN)/python -m tools.report_reference --check
 	$(BIN)/python -m tools.configuration_reference --check
 	$(BIN)/python -m tools.states_reference --check
+	$(BIN)/python -m tools.serial_reference --check
 	$(BIN)/pytest -q tests/test_imports.py
 
 test: setup
@@ -47,7 +48,8 @@ test: setup
 	$(BIN)/pytest -m "not system" -n 2 --dist worksteal
 
 test-system: setup
-	@$(BIN)/python -m tools.debian debootstrap
+	@$(BIN)/python -m tools.debian buildah crun debootstrap qemu-aarch64-static=qemu-user-static \
+	    systemd-nspawn=systemd-container
 	$(BIN)/pytest -m system
 
 soak: setup
@@ -66,6 +68,7 @@ docs: .venv/.ready
 	$(BIN)/python -m tools.report_reference
 	$(BIN)/python -m tools.configuration_reference
 	$(BIN)/python -m tools.states_reference
+	$(BIN)/python -m tools.serial_reference
 
 constraints: .venv/.ready
 	@$(BIN)/python -m tools.constraints

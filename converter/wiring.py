@@ -66,6 +66,6 @@ def device(url: DeviceUrl | None, processes: Processes, folder: Path, progress: 
     if url is None:
         yield None
         return
-    progress(f"connecting to {url.host}")
+    progress(f"connecting to {url.at.host}")
     with connected(url, processes, folder, progress) as host:
         yield Agent(host, Cache(None))

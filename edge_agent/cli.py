@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from firmware_profiles import VERSION
 from firmware_profiles.errors import InputError, Problem, guarded
+from firmware_profiles.serial_link import DEFAULT_BAUD, LEAST_BAUD, MOST_BAUD
 from firmware_profiles.words import DelegateName, RuntimeName
 
 _RUN_EXAMPLE = "example: edge-agent run --root /var/lib/godwit"
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"edge-agent {VERSION}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_of_devices(commands)
+    _add_of_support(commands)
     _add_identity(commands)
     _add_of_bundles(commands)
     _add_of_measuring(commands)
@@ -56,13 +58,33 @@ def _add_of_devices(commands: _Commands) -> None:
         "--trust-root", type=Path, metavar="FILE", help="signed root metadata that this device trusts from now on"
     )
     install.add_argument(
+        "--profile", metavar="P", help="take what a kit has for it (default: the active deployment's, or what fits)"
+    )
+    install.add_argument(
         "--device-id", metavar="ID", help="name of this device (first install only; default: its host name)"
     )
     install.add_argument("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port] (first install only)")
     _add_json(install)
 
+    receive = _add(
+        commands,
+        "receive",
+        "take what `godwit flash serial://…` sends, and install it",
+        "example: edge-agent receive --serial /dev/ttyGS0 --root /var/lib/godwit",
+    )
+    receive.add_argument("--serial", metavar="DEV", help="the port (default: standard input and output)")
+    receive.add_argument("--baud", type=_baud, default=DEFAULT_BAUD, metavar="N", help=f"default: {DEFAULT_BAUD}")
+    receive.add_argument("--once", action="store_true", help="end after one transfer")
+    _add_root(receive)
+
     run_ = _add(commands, "run", "run the active deployment until told to stop", _RUN_EXAMPLE)
     _add_root(run_)
+    run_.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="where HTTP listens, instead of [http] listen; beyond this machine a token is made and logged,"
+        " unless the variable GODWIT_HTTP_TOKEN or [http] token_file gives one",
+    )
 
     status = _add(commands, "status", "what a running agent does")
     _add_root(status)
@@ -106,6 +128,41 @@ def _add_identity(commands: _Commands) -> None:
     for action in (accept, show):
         _add_root(action)
         _add_json(action)
+
+
+def _add_of_support(commands: _Commands) -> None:
+    service = _add(
+        commands,
+        "service",
+        "make the agent a hardened systemd service of this device, started at every boot (as root)",
+        "example: sudo edge-agent service --root /var/lib/godwit --grant serial",
+    )
+    _add_root(service)
+    service.add_argument(
+        "--grant",
+        action="append",
+        default=[],
+        choices=("serial", "camera", "gpu"),
+        help="a kind of device that it may open, as the profile names its nodes; may be given again",
+    )
+    service.add_argument("--profile", metavar="NAME|PATH", help="default: the first one of the active deployment")
+    service.add_argument("--program", type=Path, metavar="PATH", help="what the units start (default: this program)")
+    service.add_argument("--dry-run", action="store_true", help="name the files that would change, write nothing")
+    _add_json(service)
+
+    stick = _add(commands, "stick", "install the kit in the folder godwit of a stick, and write the outcome onto it")
+    stick.add_argument("stick", type=Path, metavar="DIR", help="where the stick is mounted")
+    _add_root(stick)
+    _add_json(stick)
+
+    doctor = _add(
+        commands,
+        "doctor",
+        "check what a support engineer would ask about, and say what to do",
+        "example: edge-agent doctor --root /var/lib/godwit; exit code 1 if something fails",
+    )
+    _add_root(doctor)
+    _add_json(doctor)
 
 
 def _add_of_bundles(commands: _Commands) -> None:
@@ -185,6 +242,13 @@ def _whole(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{number} is not between 0 and 1000000")
+    return number
+
+
+def _baud(text: str) -> int:
+    number = int(text)
+    if not LEAST_BAUD <= number <= MOST_BAUD:
+        raise argparse.ArgumentTypeError(f"{number} is not between {LEAST_BAUD} and {MOST_BAUD}")
     return number
 
 

@@ -10,6 +10,7 @@ ROOT/trust/             signed metadata, and what is known of the time
 ROOT/update/            what the updater is at, was at, and will not try again; what it fetches
 ROOT/agent/             the agent's own code, in slots as well
 ROOT/var/spool.db       what waits to be acknowledged
+ROOT/var/http-token     the agent's own, where HTTP listens beyond this machine and nobody chose one
 ROOT/var/cache/         what runtimes keep to load faster
 ROOT/run/               status.json, health.json and the lock of the running agent; its request for an update
 ```
@@ -66,6 +67,11 @@ class Root(NamedTuple):
         return self.folder / "var" / "cache"
 
     @property
+    def http_token(self) -> Path:
+        """The token that the agent made itself."""
+        return self.folder / "var" / "http-token"
+
+    @property
     def announced(self) -> Path:
         """What Home Assistant was ever told of."""
         return self.folder / "var" / "homeassistant.json"
@@ -74,6 +80,11 @@ class Root(NamedTuple):
     def session(self) -> Path:
         """What the broker's session is subscribed to."""
         return self.folder / "var" / "session.json"
+
+    @property
+    def received(self) -> Path:
+        """What comes in over a serial line, until it is installed."""
+        return self.folder / "update" / "received"
 
     @property
     def status(self) -> Path:

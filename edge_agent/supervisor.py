@@ -11,9 +11,11 @@ import os
 import signal
 from typing import Any, NamedTuple
 
+import msgspec
+
 from edge_agent import config, launched, reports, systemd
 from edge_agent.commanded import Commanded
-from edge_agent.config import Config
+from edge_agent.config import Config, Http
 from edge_agent.deployment import read_slot
 from edge_agent.employing import Employer
 from edge_agent.handover import Handover
@@ -34,6 +36,7 @@ from edge_agent.requested import Requested
 from edge_agent.serving import Serving
 from edge_agent.spawning import Spawned
 from edge_agent.updates_told import UpdatesTold
+from edge_agent.web import address
 from firmware_profiles import VERSION, wire
 
 _STATUS_S = 1.0
@@ -59,8 +62,11 @@ class Parts(NamedTuple):
     announced: Remembered
 
 
-def wire_up(root: Root, spawned: Spawned) -> Supervisor:
+def wire_up(root: Root, spawned: Spawned, listen: str | None = None) -> Supervisor:
     """Build the supervisor of a device root, with its first worker.
+
+    Args:
+        listen: where HTTP listens, instead of where the configuration says.
 
     Raises:
         InputError: the configuration is wrong, or nothing is installed.
@@ -69,6 +75,7 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
     settings = config.load(root.config)
     deployment = read_slot(root.active)
     spool = open_spool(root.spool, settings.spool)
+    http = settings.http if listen is None else _listening(settings.http, listen)
     device, manifest = settings.device, deployment.manifest
     address = settings.broker.address(root.folder)
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
@@ -90,10 +97,16 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
             Commanded(root, device, host, link),
             reporter,
             Heat(settings.thermal, Monitor(manifest.sensors, Places(root.folder)), host, outbox),
-            Serving(settings.http, root, host, outbox, of_http),
+            Serving(http, root, host, outbox, of_http),
             Remembered(root.announced),
         )
     )
+
+
+def _listening(http: Http, listen: str) -> Http:
+    if listen:
+        address.parse(listen, "--listen")
+    return msgspec.structs.replace(http, listen=listen)
 
 
 class Supervisor:

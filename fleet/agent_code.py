@@ -7,7 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ _CHUNK_BYTES = 1 << 20
 _MANYLINUX = re.compile(r"^manylinux_(\d+)_(\d+)_")
 _OLD_NAMES = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
 _STEP = "gather the wheels for this device again"
+_UNUSED = re.compile(r"tests\Z|\.")
+"""A package's tests of itself, and hidden files: never imported."""
 
 
 class _Place(NamedTuple):
@@ -40,6 +42,20 @@ def build(wheels: Path, python: str, arch: Architecture, out: Path) -> Path:
         InputError: a wheel is damaged, for another Python or another architecture, or two differ in a file; or there
             is none of godwit's own.
     """
+    with _read(wheels, python, arch) as (of, places):
+        path = out / agent_code.file_name(of)
+        agent_code.write(path, of, lambda name: _chunks(places[name]))
+    return path
+
+
+def describe(wheels: Path, python: str, arch: Architecture) -> AgentCode:
+    """What that file would say of itself; arguments and errors as of `build`."""
+    with _read(wheels, python, arch) as (of, _):
+        return of
+
+
+@contextmanager
+def _read(wheels: Path, python: str, arch: Architecture) -> Iterator[tuple[AgentCode, dict[str, _Place]]]:
     found = sorted(wheels.glob("*.whl"))
     if problems := list(_misfits(found, python, arch)):
         raise InputError(*problems)
@@ -51,10 +67,7 @@ def build(wheels: Path, python: str, arch: Architecture, out: Path) -> Path:
         files = {name: _entry(place) for name, place in places.items()}
         if fault := agent_code.fault_in_names(files):
             raise InputError(Problem(str(wheels), "plain names of files", fault, _STEP))
-        of = AgentCode(version=version, python=python, arch=arch, glibc=_glibc(found), files=files)
-        path = out / agent_code.file_name(of)
-        agent_code.write(path, of, lambda name: _chunks(places[name]))
-    return path
+        yield AgentCode(version=version, python=python, arch=arch, glibc=_glibc(found), files=files), places
 
 
 def _misfits(wheels: list[Path], python: str, arch: str) -> Iterator[Problem]:
@@ -103,7 +116,7 @@ def _spread(wheels: list[zipfile.ZipFile]) -> dict[str, _Place]:
             parts = name.split("/")
             if parts[0].endswith(".data"):  # scripts and headers are nobody's here
                 parts = parts[2:] if parts[1] in ("purelib", "platlib") else []
-            place = "/".join(parts)
+            place = "" if any(map(_UNUSED.match, parts)) else "/".join(parts)
             first = places.setdefault(place, _Place(wheel, name)) if place else None
             if first and first.wheel is not wheel and _entry(first) != _entry(_Place(wheel, name)):
                 expected = f"{place} as in {Path(str(first.wheel.filename)).name}"

@@ -1,4 +1,4 @@
-"""`godwit flash` and `godwit watch`: parse, call one function, print."""
+"""`godwit watch`: parse, call one function, print."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import click
-import msgspec
 
 from firmware_profiles import broker_access
 from firmware_profiles.broker_access import Files
@@ -14,42 +13,6 @@ from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import NAME_PATTERN
 
 _FILE = click.Path(path_type=Path)
-
-
-@click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
-@click.option("--device-id", metavar="ID", help="Name of the device in every topic; first installation only.")
-@click.option("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port]; first installation only.")
-@click.option("--dry-run", is_flag=True, help="Check everything, print the plan, write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document a target.")
-def flash(
-    bundle: Path, targets: tuple[str, ...], device_id: str | None, broker: str | None, dry_run: bool, as_json: bool
-) -> None:
-    """Install a bundle on devices; a target is dir:///PATH, a device root on this machine.
-
-    \b
-    godwit flash digits-1.0.0-linux-x86_64.godwit dir:///srv/device --device-id door-7
-    """
-    from fleet.flash import folder, plan, target
-
-    roots = target.parse(targets)
-    if device_id is not None and len(roots) > 1:
-        step = "flash one target at a time"
-        raise InputError(Problem("--device-id", "one target for one name", f"{len(roots)} targets", step))
-    planned = plan.make(bundle, roots)
-    if dry_run:
-        what = f"{planned.deployment} {planned.version} for {', '.join(planned.profiles)} ({planned.size_bytes} bytes)"
-        lines = [f"would install {what} in {root}" for root in planned.roots]
-        click.echo(msgspec.json.encode(planned) if as_json else "\n".join(lines))
-        return
-    flags = [f"--device-id={device_id}"] * (device_id is not None) + [f"--broker={broker}"] * (broker is not None)
-    for root, done in folder.flash_each(bundle, roots, flags):
-        if as_json:
-            click.echo(msgspec.json.encode({"target": f"dir://{root}"} | msgspec.structs.asdict(done)))
-        else:
-            state = "is now active" if done.changed else "was active already"
-            click.echo(f"{done.deployment} {done.version} {state} in {root} (device {done.device})")
 
 
 @click.command()

@@ -34,9 +34,10 @@ COMMANDS = (
     Entry("Look", "verify", "converter.cli:verify", "Check that a bundle is whole and unchanged.", ""),
     Entry("Look", "profiles", "godwit.profiles_cli:profiles", "List device profiles, or show one.", ""),
     Entry("Look", "recipes", "converter.recipes_cli:recipes", "List what can be done to a model.", ""),
-    Entry("Ship", "flash", "fleet.cli:flash", "Install a bundle on a device.", ""),
-    Entry("Ship", "repo", "fleet.repository.cli:repo", "Keep a signed repository of bundles.", "fleet"),
+    Entry("Ship", "kit", "fleet.agent_kit.cli:kit", "Gather what a bare device needs to run the agent.", "fleet"),
+    Entry("Ship", "flash", "fleet.flash.cli:flash", "Install a bundle on devices.", "fleet"),
     Entry("Ship", "ca", "fleet.authority_cli:ca", "Say which device is which: certificates for MQTT.", "fleet"),
+    Entry("Ship", "repo", "fleet.repository.cli:repo", "Keep a signed repository of bundles.", "fleet"),
     Entry("Ship", "watch", "fleet.cli:watch", "Follow what devices say over MQTT.", "fleet"),
 )
 _BY_NAME = {entry.name: entry for entry in COMMANDS}

@@ -20,7 +20,9 @@ from tools.broker import free_port
 _START_TIMEOUT_S = 10.0
 _POLL_S = 0.02
 _NAMESPACE = (
-    "mount --bind {folder}/passwd /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd"
+    "mount --bind {folder}/passwd /etc/passwd"
+    " && {{ ! [ -e {folder}/shadow ] || mount --bind {folder}/shadow /etc/shadow; }}"
+    " && mount -t tmpfs tmpfs /run && mkdir /run/sshd"
     ' && exec "$@"'
 )  # fmt: skip
 
@@ -35,8 +37,11 @@ class Sshd:
         home: what TMPDIR is for commands run there.
     """
 
-    def __init__(self, folder: Path, search: Path) -> None:
-        """Keep everything in `folder`, which exists; PATH of commands there begins with `search`."""
+    def __init__(self, folder: Path, search: Path, password: str = "") -> None:
+        """Keep everything in `folder`, which exists; PATH of commands there begins with `search`.
+
+        A password is the only thing that opens it, where one is given.
+        """
         self._folder = folder
         self.port = free_port()
         self.url = f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}"
@@ -49,8 +54,8 @@ class Sshd:
         self.trust((folder / "host.pub").read_text())
         (folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n"
-            f"SetEnv PATH={search}:/usr/bin:/bin TMPDIR={self.home}\n{_parts()}"
+            f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\n{_login(folder, password)}"
+            f"SetEnv PATH={search}:/usr/bin:/bin TMPDIR={self.home} HOME={folder}\n{_parts()}"
         )
         client = self.path / "ssh"
         (folder / "ssh_config").write_text(
@@ -63,7 +68,7 @@ class Sshd:
     def __enter__(self) -> Sshd:
         line = [*_command(), "-D", "-e", "-f", str(self._folder / "sshd_config")]
         with (self._folder / "sshd.log").open("wb") as log:
-            self._process = processes.start(_as_user(self._folder, line), log, log)
+            self._process = processes.start(self._entered(line), log, log)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -85,6 +90,10 @@ class Sshd:
         for child in self._sessions(self._process.pid):
             os.kill(child, signal.SIGKILL)
 
+    def _entered(self, line: list[str]) -> list[str]:
+        """What runs that line where sshd finds what it needs."""
+        return _as_user(self._folder, line)
+
     def _sessions(self, listening: int) -> list[int]:
         """Processes of sshd that serve a connection: below the one that listens."""
         text = Path(f"/proc/{listening}/task/{listening}/children").read_text(encoding="ascii")
@@ -104,6 +113,16 @@ def _command() -> list[str]:
         pytest.skip(str(error))
 
 
+def _login(folder: Path, password: str) -> str:
+    if not password:
+        return "PasswordAuthentication no\n"
+    if os.geteuid() != 0:
+        pytest.skip("only root can give sshd another password")
+    hashed = subprocess.run(["openssl", "passwd", "-6", password], capture_output=True, text=True, check=True)
+    (folder / "shadow").write_text(f"{getpass.getuser()}:{hashed.stdout.strip()}:20000:0:99999:7:::\n")
+    return "PasswordAuthentication yes\nPermitRootLogin yes\nPubkeyAuthentication no\n"
+
+
 def _parts() -> str:
     """OpenSSH 9.8 and newer start programs of their own, which an unpacked sshd would look for in /usr."""
     parts = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
@@ -116,7 +135,7 @@ def _as_user(folder: Path, line: list[str]) -> list[str]:
     if os.geteuid() != 0:
         return line
     users = Path("/etc/passwd").read_text(encoding="utf-8")
-    if "\nsshd:" in users and Path("/run/sshd").is_dir():
+    if "\nsshd:" in users and Path("/run/sshd").is_dir() and not (folder / "shadow").exists():
         return line
     (folder / "passwd").write_text(f"{users}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n")
     return ["unshare", "--mount", "sh", "-c", _NAMESPACE.format(folder=folder), "sh", *line]

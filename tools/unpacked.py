@@ -16,14 +16,23 @@ from pathlib import Path
 from firmware_profiles.errors import Problem, UnavailableError, guarded
 
 PACKAGES = {
+    "adb": "adb",
     "chromedriver": "chromium-driver",
+    "fsck.vfat": "dosfstools",
     "mosquitto": "mosquitto",
+    "mtools": "mtools",
     "promtool": "prometheus",
+    "rz": "lrzsz",
+    "sfdisk": "fdisk",
     "sshd": "openssh-server",
+    "systemd-analyze": "systemd",
+    "sz": "lrzsz",
+    "toybox": "toybox",
 }
 """Program → Debian's package."""
 
 BUILD = Path(__file__).parent.parent / "build"
+_PROGRAMS = ("usr/sbin", "usr/bin", "sbin", "bin")
 _PATIENCE = ("-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=15")
 _SEARCH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
 
@@ -46,7 +55,7 @@ def present(program: str, build: Path = BUILD) -> list[str]:
     if installed := shutil.which(program, path=_SEARCH):
         return [installed]
     unpacked = build / program
-    paths = [path for folder in ("usr/sbin", "usr/bin") if (path := unpacked / folder / program).exists()]
+    paths = [path for folder in _PROGRAMS if (path := unpacked / folder / program).exists()]
     if not paths:
         return []
     libraries = sorted({str(path.parent) for path in unpacked.rglob("*.so*")})

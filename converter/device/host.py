@@ -32,7 +32,7 @@ class Device:
     """
 
     def __init__(self, url: DeviceUrl, link: Link, say: Callable[[str], None]) -> None:
-        self.name = url.host
+        self.name = url.at.host
         self.limit_s = LIMIT_S
         self._agent = url.agent
         self._link = link

@@ -17,37 +17,19 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from converter.device.refusals import refused
 from converter.device.url import DeviceUrl
 from converter.processes import Finished, Processes
+from firmware_profiles import ssh
 from firmware_profiles.errors import Problem, UnavailableError
+from firmware_profiles.ssh import CONNECT_S, LOST
 
-CONNECT_S = 10
 _OPEN_LIMIT_S = 3.0 * CONNECT_S
 _SEND_LIMIT_S = 600.0
 _CLOSE_LIMIT_S = 5.0
 _BEAT_S = 10.0
 _SILENCE_S = 60
 _GRACE_S = 30.0
-_LOST = 255
 _TIME_IS_UP = 124
-
-_OPTIONS = (
-    "BatchMode=yes",
-    "StrictHostKeyChecking=yes",
-    f"ConnectTimeout={CONNECT_S}",
-    "ConnectionAttempts=2",
-    "ServerAliveInterval=5",
-    "ServerAliveCountMax=3",
-    "ClearAllForwardings=yes",
-    "ControlPersist=no",
-    "ForwardAgent=no",
-    "ForwardX11=no",
-    "LogLevel=ERROR",
-    "PermitLocalCommand=no",
-    "RemoteCommand=none",
-    "RequestTTY=no",
-)
 
 _KEEPER = f"""\
 umask 077
@@ -82,20 +64,20 @@ class Link:
         Raises:
             UnavailableError: there is no ssh, no answer, no key that is taken, or the host is unknown.
         """
-        line = ["ssh", *_options(), "-M", "-S", str(self._socket), *self._url.destination, _shell(_KEEPER)]
+        line = ["ssh", *ssh.options("BatchMode=yes"), "-M", "-S", str(self._socket), *self._url.at.destination]
         try:
             with self._errors.open("wb") as errors:
-                keeper = self._processes.start(line, subprocess.PIPE, errors)
+                keeper = self._processes.start([*line, ssh.shell(_KEEPER)], subprocess.PIPE, errors)
         except FileNotFoundError:
             step = "install it: the package openssh-client"
-            raise UnavailableError(Problem(f"ssh://{self._url.host}", "the program ssh", "none", step)) from None
+            raise UnavailableError(Problem(f"ssh://{self._url.at.host}", "the program ssh", "none", step)) from None
         self._keeper = keeper
         assert keeper.stdout is not None
         answers, _, _ = select.select([keeper.stdout], [], [], _OPEN_LIMIT_S)
         self._there = keeper.stdout.readline().decode().strip() if answers else ""
         if not self._there:
             self.close()
-            raise refused(self._url, self._errors.read_text(errors="replace"))
+            raise ssh.refused(self._url.at, self._errors.read_text(errors="replace"))
         self._closing.clear()
         threading.Thread(target=self._beat, args=(keeper,), name="device", daemon=True).start()
 
@@ -124,7 +106,7 @@ class Link:
         if finished.exit_code != 0:
             found = (finished.stderr.strip().splitlines() or [finished.ending(_SEND_LIMIT_S)])[-1]
             step = "free some space there, or set TMPDIR for ssh"
-            raise UnavailableError(Problem(self._url.host, f"a folder that takes {name}", found[:200], step))
+            raise UnavailableError(Problem(self._url.at.host, f"a folder that takes {name}", found[:200], step))
 
     def run(self, arguments: Sequence[str], limit_s: float) -> Finished:
         """Run a command in the folder; its temporary files go there too.
@@ -138,10 +120,11 @@ class Link:
 
     def _run(self, script: str, limit_s: float, stdin: int) -> Finished:
         # Without the connection that it shares, ssh would make one of its own; it gets no way to.
-        line = ["ssh", *_options(), "-o", "ProxyCommand=false", "-S", str(self._socket), *self._url.destination]
-        inside = _shell(f"cd {shlex.quote(self._there)} || exit {_LOST}\n{script}")
+        options = ssh.options("BatchMode=yes", "ProxyCommand=false")
+        line = ["ssh", *options, "-S", str(self._socket), *self._url.at.destination]
+        inside = ssh.shell(f"cd {shlex.quote(self._there)} || exit {LOST}\n{script}")
         finished = self._processes.run([*line, inside], limit_s, stdin=stdin)
-        if finished.exit_code in (_LOST, None):
+        if finished.exit_code in (LOST, None):
             told = finished.stderr.strip().splitlines() or self._errors.read_text(errors="replace").splitlines()
             raise LostError((told or ["no word for too long"])[-1].strip()[:200])
         return finished._replace(exit_code=_local(finished.exit_code))
@@ -155,15 +138,6 @@ class Link:
                 keeper.stdin.flush()
             except (OSError, ValueError):  # gone, or closed
                 return
-
-
-def _options() -> list[str]:
-    return [part for option in _OPTIONS for part in ("-o", option)]
-
-
-def _shell(script: str) -> str:
-    """The script as a command line of whatever shell the user has there."""
-    return f"exec sh -c {shlex.quote(script)}"
 
 
 def _local(exit_code: int | None) -> int | None:

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,16 @@ def test_inspect_and_verify_read_the_bundle(converted: Report, godwit: Godwit) -
     code, out, _ = godwit("verify", path)
     assert code == 0
     assert "whole and unchanged" in out
+
+
+def test_the_model_of_an_app_carries_its_labels(converted: Report) -> None:
+    with Bundle(bundle_of(converted, "android-phone")) as bundle:
+        content = io.BytesIO(bundle.read(bundle.manifest.models[0].file))
+        labels = bundle.manifest.models[0].labels
+    with zipfile.ZipFile(content) as archive:
+        assert archive.read("labels.txt").decode().split() == labels
+    with Bundle(bundle_of(converted, "raspberry-pi-5")) as bundle:
+        assert not zipfile.is_zipfile(io.BytesIO(bundle.read(bundle.manifest.models[0].file)))
 
 
 def test_one_changed_byte_is_refused(converted: Report, godwit: Godwit, tmp_path: Path) -> None:
@@ -211,6 +222,13 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, godwit: Go
     assert "jetson-orin-nano" in out
     assert "onnx/tensorrt" in out
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_dry_run_names_the_device_and_does_not_connect_to_it(tmp_path: Path, godwit: Godwit) -> None:
+    project = tiny_project(tmp_path, targets={"profiles": list(PROFILES)})
+    code, out, _ = godwit("convert", project, "--dry-run", "--measure-on", "ssh://pi@nowhere.invalid")
+    assert code == 0
+    assert "nowhere.invalid" in out
 
 
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:

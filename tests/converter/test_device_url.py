@@ -9,20 +9,21 @@ from hypothesis import strategies as st
 from converter.device import url
 from converter.device.url import DeviceUrl
 from firmware_profiles.errors import InputError
+from firmware_profiles.ssh import Host
 
 
 @pytest.mark.parametrize(
     ("text", "device", "destination"),
     [
-        ("ssh://pi.local", DeviceUrl("pi.local"), ["pi.local"]),
-        ("ssh://pi@pi.local:2222/", DeviceUrl("pi.local", "pi", 2222), ["-p", "2222", "pi@pi.local"]),
-        ("ssh://pi@[fe80::1%eth0]", DeviceUrl("fe80::1%eth0", "pi"), ["pi@fe80::1%eth0"]),
-        ("ssh://pi?agent=/opt/a/edge-agent", DeviceUrl("pi", agent="/opt/a/edge-agent"), ["pi"]),
+        ("ssh://pi.local", DeviceUrl(Host("pi.local")), ["pi.local"]),
+        ("ssh://pi@pi.local:2222/", DeviceUrl(Host("pi.local", "pi", 2222)), ["-p", "2222", "pi@pi.local"]),
+        ("ssh://pi@[fe80::1%eth0]", DeviceUrl(Host("fe80::1%eth0", "pi")), ["pi@fe80::1%eth0"]),
+        ("ssh://pi?agent=/opt/a/edge-agent", DeviceUrl(Host("pi"), agent="/opt/a/edge-agent"), ["pi"]),
     ],
 )
 def test_a_device(text: str, device: DeviceUrl, destination: list[str]) -> None:
     assert url.parse(text, "--measure-on") == device
-    assert device.destination == destination
+    assert device.at.destination == destination
 
 
 @pytest.mark.parametrize(
@@ -50,5 +51,5 @@ def test_no_text_becomes_an_option_of_ssh(text: str) -> None:
         device = url.parse(f"ssh://{text}", "--measure-on")
     except InputError:
         return
-    assert not device.destination[-1].startswith("-")
+    assert not device.at.destination[-1].startswith("-")
     assert not device.agent.startswith("-")

@@ -102,10 +102,10 @@ def write_bundle(
     return path
 
 
-def null_bundle(path: Path) -> Path:
+def null_bundle(path: Path, **changes: Any) -> Path:
     """A bundle without a real model: every answer is zeros."""
     of = model(file="models/null.json", format="null", runtimes=list(NULL))
-    return write_bundle(path, of, b'{"outputs": [[1, 3]]}')
+    return write_bundle(path, of, b'{"outputs": [[1, 3]]}', **changes)
 
 
 def agent(*arguments: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:

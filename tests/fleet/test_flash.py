@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_profiles import bundle, manifest, profile
+from firmware_profiles import profile
+from tests.edge_agent.support import NULL, model, null_bundle, write_bundle
 
 
 def godwit(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -18,35 +19,23 @@ def godwit(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    """All but who held the lock last."""
+    files = (path for path in root.rglob("*") if path.is_file() and path.name != "lock")
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def pack(folder: Path, version: str = "1.0", arch: str = "") -> Path:
-    model = manifest.Model(
-        name="pets",
-        task="classification",
-        file="models/pets.tflite",
-        format="tflite",
-        precision="int8",
-        recipe="tflite-int8",
-        inputs=[manifest.Tensor("x", [1, 8, 8, 3], "float32")],
-        outputs=[manifest.Tensor("y", [1, 2], "float32")],
-        pre=manifest.InputSpec("image", 8, 8),
-        post=manifest.OutputSpec("softmax", 1),
-        runtimes=[manifest.RuntimeClaim("litert", "xnnpack", "2.1.0", 0.01)],
-    )
-    of = manifest.Manifest(
-        name="pets",
-        version=version,
-        godwit="0.1.0",
-        profiles=["here"],
-        arch=arch or profile.userland_arch(),  # type: ignore[arg-type]  # checked when it is read
-        models=[model],
-        limits=manifest.Limits(100, 256),
-    )
-    path = folder / bundle.file_name(of)
-    bundle.write(path, of, {"models/pets.tflite": b"TFL3"})
-    return path
+    changes = {"version": version, "profiles": ["here"], **({"arch": arch} if arch else {})}
+    path = folder / f"pets-{version}-here.godwit"
+    of = model(name="pets", file="models/null.json", format="null", runtimes=list(NULL))
+    return write_bundle(path, of, b'{"outputs": [[1, 3]]}', name="pets", **changes)
+
+
+@pytest.fixture(autouse=True)
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this user's own signing repository is made."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path / "data" / "godwit" / "repository"
 
 
 @pytest.fixture
@@ -61,7 +50,7 @@ def test_a_bundle_is_installed_and_a_second_time_changes_nothing(tmp_path: Path,
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout)["changed"] is True
     assert json.loads(first.stdout)["device"] == "door-7"
-    assert (root / "slots" / "active" / "models" / "pets.tflite").read_bytes() == b"TFL3"
+    assert (root / "slots" / "active" / "models" / "null.json").exists()
     before = tree(root)
 
     second = godwit(*words)
@@ -77,12 +66,44 @@ def test_another_version_becomes_active(tmp_path: Path, packed: Path) -> None:
     assert "pets 1.1 is now active" in newer.stdout, newer.stderr
 
 
-def test_dry_run_writes_nothing(tmp_path: Path, packed: Path) -> None:
+def test_dry_run_writes_nothing(tmp_path: Path, packed: Path, own_data: Path) -> None:
     root = tmp_path / "device"
     done = godwit("flash", packed, f"dir://{root}", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("would install pets 1.0 for here")
+    assert done.stdout.startswith(f"dir://{root}: would install pets 1.0 for here")
+    told = json.loads(godwit("flash", packed, f"dir://{root}", "--dry-run", "--json").stdout)
+    assert told["target"] == f"dir://{root}"
+    assert told["deployment"] == "pets"
     assert not root.exists()
+    assert not own_data.exists()
+
+
+def test_the_first_flash_makes_a_repository_and_names_it(tmp_path: Path, packed: Path, own_data: Path) -> None:
+    first = godwit("flash", packed, f"dir://{tmp_path / 'a'}")
+    assert f"made {own_data}" in first.stderr
+    assert (tmp_path / "a" / "trust" / "1.root.json").exists()
+    second = godwit("flash", packed, f"dir://{tmp_path / 'b'}")
+    assert str(own_data) not in second.stderr
+    assert (tmp_path / "a/trust/1.root.json").read_bytes() == (tmp_path / "b/trust/1.root.json").read_bytes()
+
+
+def test_a_repository_a_kit_and_a_device_that_trusts_another(tmp_path: Path, packed: Path) -> None:
+    repository, kit = tmp_path / "updates", tmp_path / "kit"
+    name = "linux-x86_64" if profile.userland_arch() == "x86_64" else "linux-arm64"
+    bundle = null_bundle(tmp_path / "tiny.godwit", profiles=[name])
+    for words in (
+        ["repo", "init", repository, "--no-passphrase"],
+        ["repo", "add", bundle, "--repo", repository],
+        ["repo", "kit", kit, "--repo", repository],
+    ):
+        assert godwit(*words).returncode == 0
+    for source in (repository, kit):
+        done = godwit("flash", source, f"dir://{tmp_path / source.name}-device")
+        assert "tiny 1.0 is now active" in done.stdout, done.stderr
+    other = godwit("flash", packed, f"dir://{tmp_path / 'kit-device'}")
+    assert other.returncode == 6
+    assert "found another root" in other.stderr
+    assert "tiny" in (tmp_path / "kit-device" / "slots" / "active" / "manifest.json").read_text()
 
 
 def test_one_that_fails_does_not_hold_up_the_next(tmp_path: Path, packed: Path) -> None:
@@ -90,8 +111,8 @@ def test_one_that_fails_does_not_hold_up_the_next(tmp_path: Path, packed: Path) 
     in_the_way.write_text("not a folder")
     done = godwit("flash", packed, f"dir://{in_the_way}", f"dir://{tmp_path / 'device'}")
     assert done.returncode != 0
-    assert len(done.stderr.splitlines()) == 1
-    assert str(in_the_way) in done.stderr
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert str(in_the_way) in error
     assert "is now active" in done.stdout
 
 
@@ -117,8 +138,10 @@ def test_a_changed_byte_is_refused(tmp_path: Path, packed: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["ssh://pi@h"], "ssh://pi@h: expected dir:///ABSOLUTE/PATH, found ssh://, which is not there yet"),
-        (["/srv/device"], "/srv/device: expected dir:///ABSOLUTE/PATH, found another form; put dir://"),
+        (["sssh://pi@h"], "found another form; did you mean 'ssh'?"),
+        (["/srv/device"], "found another form; put dir:// before an absolute path"),
+        (["ssh://pi@h?root=here"], "expected an absolute path of the device root, found here"),
+        (["ssh://pi:raspberry@h"], "without a password, found one with a password"),
         (["dir://srv/device"], "found a relative path; write three slashes"),
         (["dir:///a", "dir:///b", "--device-id", "x"], "--device-id: expected one target for one name"),
         ([], "godwit flash: expected TARGET..., found nothing"),
@@ -132,5 +155,5 @@ def test_wrong_targets_are_one_line(packed: Path, words: list[str], told: str) -
 
 
 def test_all_wrong_targets_are_told_at_once(packed: Path) -> None:
-    done = godwit("flash", packed, "ssh://a", "adb://b")
-    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == ["ssh", "adb"]
+    done = godwit("flash", packed, "ftp://a", "dir://b")
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == ["ftp", "dir"]

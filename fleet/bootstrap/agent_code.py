@@ -1,0 +1,117 @@
+"""The agent's code in its slots: wheels are unpacked into the idle one, and one rename makes it the active one."""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import json
+import os
+import py_compile
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+SLOTS = ("a", "b")
+MAX_BYTES = 2 << 30
+DESCRIPTION = "agent.json"
+
+
+class RefusedError(Exception):
+    """(where, expected, found, next step), as one line of Godwit's tells it."""
+
+
+def prepare(root: Path, wheels: Path) -> Path:
+    """Unpack the folder `wheels` into the idle slot and see that it starts. Nothing is active yet."""
+    home = root / "agent"
+    home.mkdir(exist_ok=True)
+    kept = named(root, "proven") or named(root, "active")
+    slot = home / next(name for name in SLOTS if name != kept)
+    making = home / f".{slot.name}.tmp"
+    for left in (making, slot):
+        shutil.rmtree(left, ignore_errors=True)
+    making.mkdir()
+    try:
+        raw = (wheels / DESCRIPTION).read_bytes()
+        wanted = {name: entry["sha256"] for name, entry in json.loads(raw)["files"].items()}
+        for wheel in sorted(wheels.glob("*.whl")):
+            unpack(wheel, making, wanted)
+        compare(making, wanted)
+        (making / DESCRIPTION).write_bytes(raw)
+        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(
+            making, maxlevels=16, quiet=2, stripdir=str(making), prependdir=str(slot), invalidation_mode=unchecked
+        )
+        check(making)
+        os.sync()
+        os.replace(making, slot)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return slot
+
+
+def compare(folder: Path, wanted: dict[str, str]) -> None:
+    """It must hold just the files that `agent.json` names, with their hashes."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    found = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    if odd := sorted(dict(wanted.items() ^ found.items())):
+        raise RefusedError("the agent", "the files that agent.json names", f"a difference in {odd[0]}", "flash again")
+
+
+def named(root: Path, link: str) -> str:
+    """The slot that `active` or `proven` names; empty if there is none."""
+    path = root / "agent" / link
+    return str(path.readlink()) if path.is_symlink() else ""
+
+
+def activate(slot: Path) -> None:
+    """It is started from now on, by the launcher that it brings; it was tried, so it needs no probation."""
+    launcher = slot / "edge_agent" / "launcher.py"
+    if launcher.exists():
+        _replace(slot.parent / "launcher.py", lambda making: making.write_bytes(launcher.read_bytes()))
+    for link in ("active", "proven"):
+        _replace(slot.parent / link, lambda making: making.symlink_to(slot.name))
+    os.sync()
+
+
+def _replace(path: Path, make: Callable[[Path], object]) -> None:
+    making = path.with_name(f".{path.name}.tmp")
+    making.unlink(missing_ok=True)
+    make(making)
+    os.replace(making, path)
+
+
+def unpack(wheel: Path, folder: Path, wanted: Collection[str]) -> None:
+    """What is wanted of it, as an installer would (PyPA, Binary distribution format: "Spread")."""
+    with zipfile.ZipFile(wheel) as archive:
+        if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+            raise RefusedError(wheel.name, "a wheel of at most 2 GiB", "a larger one", "gather the kit again")
+        for info in archive.infolist():
+            parts = info.filename.split("/")
+            if parts[0].endswith(".data"):
+                parts = parts[2:] if parts[1] in ("purelib", "platlib") else []
+            if "/".join(parts) not in wanted:
+                continue
+            if {"", ".", ".."} & set(parts):
+                raise RefusedError(wheel.name, "paths inside it", info.filename, "gather the kit again")
+            target = folder.joinpath(*parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(info) as source, target.open("wb") as stream:
+                shutil.copyfileobj(source, stream)
+
+
+def environment(code: Path) -> dict[str, str]:
+    """Of a process that runs the agent whose code lies there, and nothing else's."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(code), "PYTHONNOUSERSITE": "1"}
+
+
+def check(code: Path) -> None:
+    """It must start, with this very Python on this very machine."""
+    line = [sys.executable, "-S", "-m", "edge_agent", "machine", "--json"]
+    ran = subprocess.run(line, env=environment(code), capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        found = (ran.stderr.strip().splitlines() or ["no word"])[-1]
+        raise RefusedError("the agent", "code that starts on this device", found, "is the kit for this device?")

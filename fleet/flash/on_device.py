@@ -1,0 +1,126 @@
+"""Flash over a road on which commands run: probe, compare, bring what is missing, install by `edge-agent install`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from firmware_profiles.errors import GodwitError, Problem, UnavailableError, from_process
+from firmware_profiles.installation import Installed
+from fleet.flash import parcel, plan, scripts
+from fleet.flash.given import Given
+from fleet.flash.goods import Goods
+from fleet.flash.parcel import Order
+from fleet.flash.plan import Planned
+from fleet.flash.road import DEFAULT_ROOT, Facts, Road
+from fleet.flash.sources import Source
+
+_MARGIN_BYTES = 32 << 20
+
+
+class OnDevice:
+    """A `target.Target`."""
+
+    def __init__(self, road: Road, owner: str, given: Given) -> None:
+        self.name = road.where
+        self.becomes = "is now active"
+        self._road = road
+        self._owner = owner
+        self._given = given
+
+    def open(self) -> None:
+        """Connect and hold the device.
+
+        Raises:
+            UnavailableError: see `Road.open`.
+        """
+        self._road.open(self._owner)
+
+    def close(self) -> None:
+        """Disconnect; never fails."""
+        self._road.close()
+
+    def plan(self, source: Source) -> Planned:
+        """What is to be done there.
+
+        Raises:
+            InputError: the source has nothing for it.
+            UnavailableError: everything for which it cannot be done.
+        """
+        facts = self._road.probe()
+        goods = source.choose(facts.arch, facts.board)
+        if problems := [*plan.obstacles(goods, facts, self.name), *self._rights(facts)]:
+            raise UnavailableError(*problems)
+        return plan.of(goods, self.name, self._road.root, self._steps(goods, facts), facts, plan.remarks(facts))
+
+    def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
+        """Do what was planned.
+
+        Raises:
+            GodwitError: it failed; the device is as it was.
+        """
+        made, goods = planned
+        facts = made.facts
+        assert facts is not None
+        if not made.steps:
+            return Installed(made.deployment, made.version, "", facts.device, changed=False)
+        kit = parcel.agent_kit(goods, facts, self.name, self._given.wheels, say)
+        order = Order(self._road.root, self._service(facts), self._given.flags)
+        with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
+            folder = Path(scratch)
+            brought = None if parcel.stamp(kit) == facts.agent_sha256 else kit
+            needed = parcel.pack(folder, goods, source, brought, order) + _MARGIN_BYTES
+            if needed > facts.free_bytes:
+                found = f"{facts.free_bytes / 1e6:.0f} MB"
+                step = "free some space there: nothing was sent"
+                raise UnavailableError(Problem(self.name, f"{needed / 1e6:.0f} MB of free space", found, step))
+            there = self._road.put(folder, lambda done, total: say(f"sent {done / 1e6:.1f} of {total / 1e6:.1f} MB"))
+        say("installing")
+        return self._install(there, facts)
+
+    def _install(self, there: str, facts: Facts) -> Installed:
+        as_root = self._as_root(facts)
+        ran = self._road.run(["python3", f"{there}/{scripts.ZIPAPP}", there], as_root)
+        self._road.run(["rm", "-rf", there], as_root=False)
+        if ran.exit_code == 0:
+            return msgspec.json.decode(ran.stdout, type=Installed)
+        if told := from_process(ran.exit_code, ran.stderr):
+            raise type(told)(*(each._replace(where=f"{self.name}: {each.where}") for each in told.problems))
+        last = (ran.stderr.strip().splitlines() or [f"exit status {ran.exit_code}"])[-1][:200]
+        raise GodwitError(Problem(self.name, "an installation", last, "this is a bug in Godwit: please report it"))
+
+    def _steps(self, goods: Goods, facts: Facts) -> list[str]:
+        same = facts.manifest_sha256 == goods.manifest_sha256 and facts.agent_sha256
+        if same and facts.service in ("active", "") and bool(facts.service) == self._service(facts):
+            return []
+        steps = []
+        if not facts.agent_sha256:
+            steps.append(f"bring the agent for Python {facts.python} on {facts.arch}")
+        if not same:
+            replaced = f" in place of {' '.join(facts.installed)}" if facts.installed else ""
+            steps.append(f"install {goods.manifest.name} {goods.manifest.version}{replaced}")
+        if self._service(facts):
+            steps.append("run it as a service")
+        return steps
+
+    def _service(self, facts: Facts) -> bool:
+        return self._road.root == DEFAULT_ROOT and facts.init == "systemd"
+
+    def _as_root(self, facts: Facts) -> bool:
+        return not facts.writable or self._service(facts)
+
+    def _rights(self, facts: Facts) -> list[Problem]:
+        expected = f"the right to write to {self._road.root}"
+        if not self._as_root(facts) or facts.rights in ("root", "sudo"):
+            return []
+        if facts.rights == "none":
+            step = f"log in as root or as one who may use sudo; without a service: {self.name}?root=DIR"
+            return [Problem(self.name, expected, "neither root nor sudo", step)]
+        if not self._given.password_file:
+            step = "give the password's file: --password-file F"
+            return [Problem(self.name, expected, "a sudo that wants a password", step)]
+        self._road.run(["true"], as_root=True)  # a wrong one is told now
+        return []

@@ -1,0 +1,103 @@
+"""What a transport is, and what it tells about the device at its other end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+DEFAULT_ROOT = "/var/lib/godwit"
+"""The device root of the service."""
+
+Progress = Callable[[int, int], None]
+"""Called with (bytes there, bytes in all)."""
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What `fleet/bootstrap/probe.py` found on a device.
+
+    Attributes:
+        arch: of the userland; `kernel` says what the kernel is.
+        glibc, python: such as "2.36" and "3.11".
+        init: what starts services there.
+        board: model in the device tree; empty without one.
+        free_bytes: where the device root is, or will be, and where files arrive; the smaller one.
+        clock_s: its clock, in seconds since 1970.
+        rights: how root's rights can be had: they are there, by sudo, by sudo with a password, or not.
+        writable, readable: whether this user may write where the root is, or will be, and read what is installed.
+        agent_sha256: of `agent.json` of the agent's code that is active there; empty without one.
+        manifest_sha256: of the manifest of the active deployment; empty without one.
+        installed: [name, version] of that deployment; empty without one.
+        device: its name in its own configuration; empty without one.
+        service: what systemd says of the agent; empty where there is no such service.
+    """
+
+    arch: str
+    kernel: str
+    glibc: str
+    python: str
+    init: Literal["systemd", "none"]
+    board: str
+    free_bytes: int
+    clock_s: int
+    rights: Literal["root", "sudo", "password", "none"]
+    writable: bool
+    readable: bool
+    agent_sha256: str
+    manifest_sha256: str
+    installed: list[str]
+    device: str
+    service: str
+
+
+class Finished(NamedTuple):
+    """How a command on the device ended."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+
+class Road(Protocol):
+    """A way to a device on which commands run.
+
+    Attributes:
+        where: the target as in errors.
+        root: the device root there.
+    """
+
+    where: str
+    root: str
+
+    def open(self, owner: str) -> None:
+        """Connect, and hold the device for `owner` until `close`.
+
+        Raises:
+            UnavailableError: it cannot be reached, has no Python, or somebody else holds it, who is named.
+        """
+
+    def close(self) -> None:
+        """Disconnect; it never fails, and does nothing a second time."""
+
+    def probe(self) -> Facts:
+        """What the device is.
+
+        Raises:
+            UnavailableError: the road broke.
+        """
+
+    def put(self, folder: Path, progress: Progress) -> str:
+        """Bring a folder there, without what came before an interruption; its path there.
+
+        Raises:
+            UnavailableError: the road broke, or the device could not take it.
+        """
+
+    def run(self, arguments: Sequence[str], as_root: bool) -> Finished:
+        """Run a command there.
+
+        Raises:
+            UnavailableError: the road broke.
+        """

@@ -1,0 +1,181 @@
+"""Where what is flashed comes from: a bundle, a signed repository, or a kit. Devices get a signed kit in any case."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from tuf.api.metadata import Metadata, TargetFile, Targets
+
+from firmware_profiles import profile
+from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.targets import DEFAULT_GROUP, KIT_FILE, Custom, target_path
+from fleet.flash import goods, local
+from fleet.flash.goods import Goods
+from fleet.repository.adding import ours
+from fleet.repository.places import Places
+
+KIT, TRUST_ROOT = "kit", "root.json"
+_METADATA = "metadata"
+
+
+class Source(Protocol):
+    """Something that can be flashed."""
+
+    def choose(self, arch: str, board: str) -> Goods:
+        """What a device of that userland and that board gets.
+
+        Raises:
+            InputError: there is nothing for it.
+            BundleError: it is damaged.
+        """
+
+    def everything(self) -> list[Goods]:
+        """All that it has for any device, at least one.
+
+        Raises:
+            InputError: it has nothing.
+            BundleError: something is damaged.
+        """
+
+    def write(self, chosen: Goods | None, folder: Path) -> None:
+        """Write `folder`/kit with what was chosen, or everything, and `folder`/root.json, by which a device trusts it.
+
+        Raises:
+            GodwitError: it cannot be signed, or copied.
+        """
+
+
+def read(path: Path, say: Callable[[str], None]) -> Source:
+    """The source at `path`.
+
+    Raises:
+        InputError: it is none.
+        BundleError: it is a damaged bundle.
+    """
+    if not path.is_dir():
+        return OfBundle(path, say)
+    if (path / "settings.json").is_file():
+        return OfRepository(path)
+    if (path / KIT_FILE).is_file():
+        return OfKit(path)
+    step = "name a .godwit file, the folder of godwit repo init, or that of godwit repo kit"
+    raise InputError(Problem(str(path), "a bundle, a repository or a kit", "another folder", step))
+
+
+class OfBundle:
+    """One bundle, signed by this user's own repository."""
+
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+        self._goods = goods.read(path)
+        self._say = say
+        self._one_at_a_time = threading.Lock()
+
+    def choose(self, arch: str, board: str) -> Goods:
+        """See `Source`; whether it fits is for the plan to say."""
+        return self._goods
+
+    def everything(self) -> list[Goods]:
+        """See `Source`."""
+        return [self._goods]
+
+    def write(self, chosen: Goods | None, folder: Path) -> None:
+        """See `Source`."""
+        with self._one_at_a_time:
+            if not local.exists():
+                local.make()
+                self._say(
+                    f"made {local.folder()}: it signs what you flash; keep it, devices trust no other from now on"
+                )
+            (folder / TRUST_ROOT).write_bytes(local.sign(chosen or self._goods, folder / KIT))
+
+
+class OfRepository:
+    """A repository of one's own, whose keys are here."""
+
+    def __init__(self, path: Path) -> None:
+        self._places = Places(path.resolve())
+        self._one_at_a_time = threading.Lock()
+        self._current, self._keyring = local.opened(self._places)
+
+    def choose(self, arch: str, board: str) -> Goods:
+        """See `Source`."""
+        return _chosen(self._current.targets, self._places.public, arch, board)
+
+    def everything(self) -> list[Goods]:
+        """See `Source`."""
+        return _all(self._current.targets, self._places.public)
+
+    def write(self, chosen: Goods | None, folder: Path) -> None:
+        """See `Source`."""
+        profiles = [chosen.manifest.profiles[0]] if chosen else []
+        with self._one_at_a_time, local.held(self._places):
+            root = local.write_kit(self._current, self._keyring, profiles, folder / KIT)
+        (folder / TRUST_ROOT).write_bytes(root)
+
+
+class OfKit:
+    """A kit that was signed elsewhere; devices verify it, so nothing of it is believed here."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def choose(self, arch: str, board: str) -> Goods:
+        """See `Source`."""
+        return _chosen(self._targets(), self._path, arch, board)
+
+    def everything(self) -> list[Goods]:
+        """See `Source`."""
+        return _all(self._targets(), self._path)
+
+    def write(self, chosen: Goods | None, folder: Path) -> None:
+        """See `Source`; a kit is signed as a whole."""
+        shutil.copytree(self._path, folder / KIT)
+        shutil.copyfile(self._path / _METADATA / "1.root.json", folder / TRUST_ROOT)
+
+    def _targets(self) -> Targets:
+        newest = max(self._versions("targets"), default=0)
+        try:
+            metadata = Metadata[Targets].from_file(str(self._path / _METADATA / f"{newest}.targets.json"))
+        except Exception as error:  # noqa: BLE001  # tuf and its storage raise many kinds
+            step = "write it again: godwit repo kit"
+            raise InputError(Problem(str(self._path), "a kit with targets", str(error)[:200], step)) from None
+        return metadata.signed
+
+    def _versions(self, role: str) -> Iterable[int]:
+        names = (path.name.split(".")[0] for path in (self._path / _METADATA).glob(f"*.{role}.json"))
+        return [int(name) for name in names if name.isdigit()]
+
+
+def _deployments(targets: Targets) -> list[tuple[TargetFile, Custom]]:
+    return [(target, of) for target, of in ours(targets) if of.kind == "deployment" and of.group == DEFAULT_GROUP]
+
+
+def _all(targets: Targets, public: Path) -> list[Goods]:
+    offers = _deployments(targets)
+    if not offers:
+        raise InputError(Problem("the repository", "a deployment", "none", "add one: godwit repo add"))
+    return [_read(target, public) for target, _ in offers]
+
+
+def _chosen(targets: Targets, public: Path, arch: str, board: str) -> Goods:
+    """The deployment for the profile that describes the device best."""
+    offers = _deployments(targets)
+    fitting = [pair for pair in offers if _fits(pair[1].profile, arch, board)]
+    if not fitting:
+        found = ", ".join(sorted({of.profile for _, of in offers})) or "no deployment"
+        step = "add one: godwit repo add; a bundle for a profile of your own is flashed as a file"
+        raise InputError(Problem("the repository", f"something for {board or arch}", found, step))
+    target, _ = max(fitting, key=lambda pair: len(profile.load(pair[1].profile).hardware.device_tree_model))
+    return _read(target, public)
+
+
+def _read(target: TargetFile, public: Path) -> Goods:
+    return goods.read(public / target_path(target.path, target.hashes["sha256"]))
+
+
+def _fits(name: str, arch: str, board: str) -> bool:
+    return name in profile.names() and profile.fits(profile.load(name), arch, board)

@@ -1,0 +1,116 @@
+"""`dir:///mnt/stick`, where a stick is mounted: a signed kit for whatever devices it is carried to.
+
+A device that has the agent mounts a stick labelled GODWIT, installs `godwit/` if it is signed by whom it trusts, and
+leaves `godwit-outcome/DEVICE.json` for whoever takes the stick home (`edge-agent stick`, deploy/systemd).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from firmware_profiles import atomic
+from firmware_profiles.errors import InputError, Problem, UnavailableError
+from firmware_profiles.installation import Installed
+from fleet.flash import plan
+from fleet.flash.given import Given
+from fleet.flash.plan import Planned
+from fleet.flash.sources import KIT, Source
+
+FOLDER = "godwit"
+_MAKING = ".godwit.tmp"
+_MARGIN_BYTES = 4 << 20
+
+
+class Stick:
+    """A `target.Target`."""
+
+    def __init__(self, path: Path, given: Given) -> None:
+        self.name = f"dir://{path}"
+        self.becomes = "is for the devices that it is plugged into, and lies"
+        self._path = path
+        self._given = given
+        self._held = -1
+
+    def open(self) -> None:
+        """Hold the stick: two at once would mix their files.
+
+        Raises:
+            InputError: it is no folder, or options of a device were given.
+            UnavailableError: somebody else writes to it.
+        """
+        if self._given.flags:
+            step = "each device has its own already; for a device root on this machine add ?as=root"
+            raise InputError(Problem(self.name, "neither --device-id nor --broker for a stick", "one", step))
+        try:
+            self._held = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            expected, step = "a stick that nobody writes to", "wait for it"
+            raise UnavailableError(Problem(self.name, expected, "another flash that does", step)) from None
+        except OSError as error:
+            found = (error.strerror or str(error)).lower()
+            raise InputError(Problem(self.name, "the folder of a mounted stick", found, "check the path")) from None
+
+    def close(self) -> None:
+        """Let go."""
+        held, self._held = self._held, -1
+        if held >= 0:
+            os.close(held)
+
+    def plan(self, source: Source) -> Planned:
+        """What is to be written.
+
+        Raises:
+            InputError: the source has nothing.
+            UnavailableError: the stick has no room.
+        """
+        everything = source.everything()
+        missing = [each for each in everything if not self._has(each.sha256)]
+        needed = sum(each.size_bytes for each in everything) + _MARGIN_BYTES
+        free_bytes = shutil.disk_usage(self._path).free
+        if missing and needed > free_bytes:
+            found = f"{free_bytes / 1e6:.1f} MB"
+            step = "remove what else is on it: nothing was written"
+            raise UnavailableError(Problem(self.name, f"{needed / 1e6:.1f} MB of free space", found, step))
+        steps = [
+            f"write {each.manifest.name} {each.manifest.version} for {each.manifest.profiles[0]}"
+            for each in (everything if missing else [])
+        ]
+        note = "devices install it only if they trust who signed it; label the stick GODWIT"
+        return plan.of(everything[0], self.name, str(self._path / FOLDER), steps, None, [note])
+
+    def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
+        """Write beside what is there, then rename: a stick that is pulled too early has the old kit, or none.
+
+        Raises:
+            UnavailableError: the stick cannot be written; it is as it was.
+        """
+        made = planned.plan
+        done = Installed(made.deployment, made.version, "", "", bool(made.steps))
+        if not made.steps:
+            return done
+        making = self._path / _MAKING
+        with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
+            source.write(None, Path(scratch))
+            say("writing")
+            try:
+                shutil.rmtree(making, ignore_errors=True)
+                shutil.copytree(Path(scratch) / KIT, making, copy_function=shutil.copyfile)
+                os.sync()
+                shutil.rmtree(self._path / FOLDER, ignore_errors=True)
+                os.replace(making, self._path / FOLDER)
+                atomic.sync_folder(self._path)
+            except OSError as error:
+                shutil.rmtree(making, ignore_errors=True)
+                found = (error.strerror or str(error)).lower()
+                step = "unlock it, or take another one"
+                raise UnavailableError(Problem(self.name, "a stick to write to", found, step)) from None
+        return done
+
+    def _has(self, sha256: str) -> bool:
+        return any((self._path / FOLDER / "targets").rglob(f"{sha256}.*"))

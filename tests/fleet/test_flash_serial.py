@@ -1,0 +1,76 @@
+"""`godwit flash serial://` to a real `edge-agent receive`, whose device root ends with a signed deployment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_profiles.errors import InputError
+from fleet.flash import serial_target
+from fleet.flash.serial_target import SerialTarget
+from tests.edge_agent.support import null_bundle
+from tests.fleet.conftest import Flash
+from tests.fleet.serial_lines import ended, until
+from tools.pty_relay import Relay
+
+BAUD = 3_000_000
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def relay(tmp_path: Path, root: Path) -> Iterator[Relay]:
+    """A line with a little noise, at whose other end an agent receives."""
+    with Relay(tmp_path, errors=1e-5) as running:
+        flags = ["--serial", str(running.device.path), "--baud", str(BAUD), "--root", str(root)]
+        line = [sys.executable, "-m", "edge_agent", "receive", *flags]
+        with ended(subprocess.Popen(line, stderr=subprocess.DEVNULL)):
+            until(lambda: running.device.baud() == BAUD)
+            yield running
+
+
+def test_a_bundle_becomes_the_active_deployment(tmp_path: Path, root: Path, relay: Relay, flash: Flash) -> None:
+    target = f"serial://{relay.host.path}?baud={BAUD}"
+    bundle = null_bundle(tmp_path / "tiny.godwit")
+    planned = flash(bundle, target, "--dry-run")
+    assert "would install tiny 1.0" in planned.stdout
+    assert not (root / "slots").exists()
+    done = flash(bundle, target, "--device-id", "door-7", "--json")
+    assert done.returncode == 0, done.stderr
+    installed = json.loads(done.stdout)
+    assert (installed["deployment"], installed["device"], installed["changed"]) == ("tiny", "door-7", True)
+    assert (root / "slots" / "active" / "manifest.json").exists()
+    assert (root / "trust" / "root.json").exists()
+    before = relay.carried_bytes
+    again = flash(bundle, target, "--json")
+    assert json.loads(again.stdout)["changed"] is False
+    assert relay.carried_bytes - before < 5000
+
+
+def test_what_the_device_refuses_is_told_here(tmp_path: Path, root: Path, relay: Relay, flash: Flash) -> None:
+    refused = flash(
+        null_bundle(tmp_path / "tiny.godwit"), f"serial://{relay.host.path}?baud={BAUD}", "--broker", "x://y"
+    )
+    assert refused.returncode == 2
+    assert "--broker" in refused.stderr
+    assert not (root / "slots" / "active").exists()
+
+
+def test_a_target_with_everything() -> None:
+    text = "serial:///dev/ttyUSB0?baud=3000000&user=pi&root=/srv/godwit"
+    assert serial_target.parse(text) == SerialTarget("/dev/ttyUSB0", 3_000_000, "pi", "/srv/godwit")
+
+
+def test_everything_that_is_wrong_with_a_target_is_told() -> None:
+    with pytest.raises(InputError) as raised:
+        serial_target.parse("serial://ttyUSB0?baut=1&baud=99&root=here")
+    assert len(raised.value.problems) == 4
+    assert "did you mean 'baud'?" in str(raised.value)

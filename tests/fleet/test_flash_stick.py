@@ -1,0 +1,82 @@
+"""`godwit flash dir://`, where a stick is mounted: written for other devices, which install it if they trust it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from firmware_profiles import profile
+from tests.edge_agent.support import agent, null_bundle
+from tests.fleet.conftest import Flash
+from tests.fleet.repositories import Command
+
+PROFILE = "linux-x86_64" if profile.userland_arch() == "x86_64" else "linux-arm64"
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Path:
+    (tmp_path / "stick").mkdir()
+    (tmp_path / "stick" / "holiday.jpg").write_bytes(b"\xff\xd8")
+    return tmp_path / "stick"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_device_installs_what_the_stick_brings(flash: Flash, stick: Path, tmp_path: Path) -> None:
+    root, target = tmp_path / "device", f"dir://{stick}?as=stick"
+    assert flash(null_bundle(tmp_path / "1.godwit", profiles=[PROFILE]), f"dir://{root}").returncode == 0
+    newer = null_bundle(tmp_path / "2.godwit", profiles=[PROFILE], version="1.1")
+    dry = flash(newer, target, "--dry-run")
+    assert f"would write tiny 1.1 for {PROFILE}" in dry.stdout, dry.stderr
+    assert list(stick.iterdir()) == [stick / "holiday.jpg"]
+
+    done = flash(newer, target)
+    assert "tiny 1.1 is for the devices that it is plugged into" in done.stdout, done.stderr
+    agent("mark-good", "--root", root)
+    installed = agent("install", stick / "godwit", "--root", root, "--json")
+    assert json.loads(installed.stdout)["version"] == "1.1", installed.stderr
+
+    before = files(stick)
+    again = flash(newer, target)
+    assert "everything is there" in again.stderr, again.stderr
+    assert files(stick) == before
+    assert before["holiday.jpg"] == b"\xff\xd8"
+
+
+def test_a_repository_goes_onto_a_stick_as_a_whole(
+    flash: Flash, godwit: Command, stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GODWIT_PASSPHRASE", godwit.secret.read_text().strip())
+    godwit.init()
+    for index, name in enumerate((PROFILE, "raspberry-pi-5")):
+        godwit.repo("add", null_bundle(tmp_path / f"{index}.godwit", profiles=[name], version=f"1.{index}"))
+    done = flash(godwit.folder, f"dir://{stick}?as=stick")
+    assert done.returncode == 0, done.stderr
+    targets = [path.name for path in (stick / "godwit" / "targets").rglob("*.godwit")]
+    assert sorted(name.split(".", 1)[1] for name in targets) == sorted(
+        [f"tiny-1.0-{PROFILE}.godwit", "tiny-1.1-raspberry-pi-5.godwit"]
+    )
+    kit = flash(stick / "godwit", f"dir://{tmp_path / 'device'}")
+    assert "tiny 1.0 is now active" in kit.stdout, kit.stderr
+
+
+def test_a_full_locked_or_held_stick_stays_as_it_was(flash: Flash, stick: Path, tmp_path: Path) -> None:
+    bundle, target = null_bundle(tmp_path / "1.godwit", profiles=[PROFILE]), f"dir://{stick}?as=stick"
+    before = files(stick)
+    handle = os.open(stick, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    assert "found another flash that does; wait for it" in flash(bundle, target).stderr
+    os.close(handle)
+    assert "neither --device-id nor --broker for a stick" in flash(bundle, target, "--device-id", "x").stderr
+    assert "found no such file or directory" in flash(bundle, f"dir://{tmp_path}/none?as=stick").stderr
+    assert "expected ?as=stick, ?as=root or nothing" in flash(bundle, f"dir://{stick}?as=drive").stderr
+    (stick / ".godwit.tmp").write_text("in the way")
+    assert flash(bundle, target).returncode == 4
+    (stick / ".godwit.tmp").unlink()
+    assert files(stick) == before
