@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from converter import choose, compare, layers, pack, report, tools, transfer
+from converter import app_metadata, choose, compare, layers, pack, report, tools, transfer
 from converter.build import Built, Workshop
 from converter.candidate import HERE
 from converter.choose import Verdict
@@ -56,6 +56,10 @@ def deliver(
             profile, verdicts, measured_on, f"none of its runtimes could be proved on {measured_on or HERE} ({reasons})"
         )
     path = _write(shop, prover, delivery, profile, winner, proven)
+    if profile.os.agent == "none":  # its model's file is another one than was proved
+        for each in proven:
+            if each.claim:
+                shop.agent_for(each.row, measured_on).selftest(path, each.row)
     with Bundle(path) as bundle:
         sha256 = bundle.sha256
     _write_evidence(shop, path, delivery, profile, winner, sha256, measured_on)
@@ -82,8 +86,11 @@ def _write(
     assert winner.draft is not None
     claims = [each.claim for each in proven if each.claim]
     entry = pack.entry(winner.draft.base, winner.candidate, winner.draft.model, claims, pack.GOLDEN)
+    content = winner.draft.model.file.read_bytes()
+    if profile.os.agent == "none" and winner.candidate.format == "tflite":
+        content = app_metadata.added(content, entry, shop.project.file.model.version)
     members = {
-        entry.file: winner.draft.model.file.read_bytes(),
+        entry.file: content,
         pack.GOLDEN: prover.vectors(winner).content,
         layers.MEMBER: layers.content(winner.candidate),
         pack.CARD: pack.card(shop.project, profile, winner.candidate, delivery.judge),

@@ -211,5 +211,5 @@ def _check_room(system: System, parcel_folder: Path, where: str) -> None:
     needed = sum(path.stat().st_size for path in parcel_folder.rglob("*")) + _MARGIN_BYTES
     if needed > system.root.free_bytes:
         found = f"{system.root.free_bytes / 1e6:.0f} MB"
-        step = "make it larger: truncate -s +1G, then parted resizepart and resize2fs"
+        step = "make it larger, as docs/howto/images.md shows"
         raise UnavailableError(Problem(where, f"{needed / 1e6:.0f} MB free in the root partition", found, step))

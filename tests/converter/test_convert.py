@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,16 @@ def test_inspect_and_verify_read_the_bundle(converted: Report, godwit: Godwit) -
     code, out, _ = godwit("verify", path)
     assert code == 0
     assert "whole and unchanged" in out
+
+
+def test_the_model_of_an_app_carries_its_labels(converted: Report) -> None:
+    with Bundle(bundle_of(converted, "android-phone")) as bundle:
+        content = io.BytesIO(bundle.read(bundle.manifest.models[0].file))
+        labels = bundle.manifest.models[0].labels
+    with zipfile.ZipFile(content) as archive:
+        assert archive.read("labels.txt").decode().split() == labels
+    with Bundle(bundle_of(converted, "raspberry-pi-5")) as bundle:
+        assert not zipfile.is_zipfile(io.BytesIO(bundle.read(bundle.manifest.models[0].file)))
 
 
 def test_one_changed_byte_is_refused(converted: Report, godwit: Godwit, tmp_path: Path) -> None:

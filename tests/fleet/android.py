@@ -44,6 +44,7 @@ class Phone:
         state: what the server says of it: "device" can be used.
         files: where its storage lies on this machine.
         room_bytes: how much more it takes by sync.
+        worn: its storage keeps other bytes than it was given.
         cable_bytes: after how many more the cable is pulled.
         properties: what getprop tells.
     """
@@ -54,6 +55,7 @@ class Phone:
         self.files = folder / serial
         self.room_bytes = 1 << 40
         self.cable_bytes = 1 << 40
+        self.worn = False
         self.sent: list[str] = []
         self.properties = {
             "ro.product.cpu.abi": "arm64-v8a", "ro.product.model": "Pixel 8", "ro.build.version.release": "14",
@@ -131,7 +133,7 @@ class Phone:
                 if self.room_bytes < 0:
                     error = "couldn't write: No space left on device"
                 else:
-                    out.write(content)
+                    out.write(bytes(each ^ 1 for each in content) if self.worn else content)
         if error:
             place.unlink()
             stream.write(_FRAME.pack(b"FAIL", len(error)) + error.encode())

@@ -17,7 +17,7 @@ from firmware_profiles.errors import UnavailableError
 from tools import unpacked
 
 SECTOR = 512
-BOOT_AT, BOOT_SECTORS = 2048, 16 * 2048
+BOOT_AT, BOOT_SECTORS = 2048, 36 * 2048
 ROOT_AT = BOOT_AT + BOOT_SECTORS
 MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
 FSTAB = (
@@ -96,13 +96,23 @@ def disk(
     script = f"label: {label}\n{boot}start={ROOT_AT},size={root_mb * 2048},type={kinds[1]}\n"
     run("sfdisk", "--quiet", path, given=script)
     if boot_files is not None:
-        run("mkfs.vfat", "-n", "bootfs", "--offset", str(BOOT_AT), path, str(BOOT_SECTORS // 2))
-        for name, content in boot_files.items():
-            (path.parent / "boot.tmp").write_bytes(content)
-            run("mtools", "-c", "mcopy", "-i", f"{path}@@{BOOT_AT * SECTOR}", path.parent / "boot.tmp", f"::/{name}")
+        with path.open("rb+") as whole:
+            whole.seek(BOOT_AT * SECTOR)
+            whole.write(_boot(path.with_suffix(".fat"), boot_files))
     options = f"offset={ROOT_AT * SECTOR},root_owner=0:0"
     run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "rootfs", "-d", tree, "-E", options, path, f"{root_mb}M")
     return path
+
+
+def _boot(path: Path, files: dict[str, bytes]) -> bytes:
+    """A FAT32 as on a Raspberry Pi's card, with the smallest clusters."""
+    with path.open("wb") as stream:
+        stream.truncate(BOOT_SECTORS * SECTOR)
+    run("mkfs.vfat", "-F", "32", "-s", "1", "-n", "BOOTFS", path)
+    for name, content in files.items():
+        path.with_suffix(".tmp").write_bytes(content)
+        run("mtools", "-c", "mcopy", "-i", path, path.with_suffix(".tmp"), f"::/{name}")
+    return path.read_bytes()
 
 
 def files(image: Path, at: int = ROOT_AT, folder: str = "/") -> dict[str, Entry]:

@@ -43,6 +43,12 @@ def test_a_phone_that_fills_up(tmp_path: Path, phones: list[Phone], godwit: Flas
     assert not phones[0].place("/data/local/tmp/godwit/tiny/active").exists()
 
 
+def test_a_phone_that_keeps_other_bytes(tmp_path: Path, phones: list[Phone], godwit: Flash) -> None:
+    phones[0].worn = True
+    refused(godwit(pack(tmp_path), "adb://R58M42ABCD"), "expected the bytes that were sent, found other ones in app/")
+    assert not phones[0].place("/data/local/tmp/godwit/tiny/active").exists()
+
+
 @pytest.mark.parametrize(
     ("state", "step"),
     [
