@@ -3,17 +3,18 @@
 # make check    style, types, generated documentation
 # make test     every test that needs neither root nor emulation; the others: make test-system
 # make soak     1,000 cycles of outages, kills, full and failing disks and clock jumps over one running agent
+# make powercut  power is cut at every system call of an update that changes the disk: an hour; goes on where it was stopped
 # make bench    the agent's cost and the converter's figures, beside their peers in the same run; writes bench/results.md
-# make docs     docs/cli.md, wire.md, asyncapi.json, report.md, configuration.md and serial.md
+# make docs     the generated pages: docs/cli.md, wire.md, asyncapi.json, report.md, configuration.md, updates.md, serial.md
 PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := converter edge_agent firmware_profiles fleet godwit
-SHIPPED := pyproject.toml $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -path '*/web/page/*')
+SHIPPED := pyproject.toml $(wildcard deploy/systemd/*) $(shell find $(PACKAGES) -name '*.py' -o -name '*.toml' -o -path '*/web/page/*')
 
 # Start-up time is measured, and without .pyc files it is another one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo check test test-system soak bench docs constraints clean
+.PHONY: setup demo check test test-system soak powercut bench docs constraints clean
 
 setup: .venv/.ready build/agent-venv/.ready build/tflite-venv/.ready
 	@$(BIN)/python -m tools.unpacked mosquitto > /dev/null
@@ -38,6 +39,7 @@ check: .venv/.ready
 	$(BIN)/python -m tools.asyncapi_reference --check
 	$(BIN)/python -m tools.report_reference --check
 	$(BIN)/python -m tools.configuration_reference --check
+	$(BIN)/python -m tools.states_reference --check
 	$(BIN)/python -m tools.serial_reference --check
 	$(BIN)/pytest -q tests/test_imports.py
 
@@ -46,11 +48,15 @@ test: setup
 	$(BIN)/pytest -m "not system" -n 2 --dist worksteal
 
 test-system: setup
-	@$(BIN)/python -m tools.debian debootstrap
+	@$(BIN)/python -m tools.debian buildah crun debootstrap qemu-aarch64-static=qemu-user-static \
+	    systemd-nspawn=systemd-container
 	$(BIN)/pytest -m system
 
 soak: setup
 	$(BIN)/python -m tests.soak --cycles 1000
+
+powercut: setup
+	$(BIN)/python -m tests.powercut
 
 bench: setup
 	$(BIN)/python -m bench
@@ -61,6 +67,7 @@ docs: .venv/.ready
 	$(BIN)/python -m tools.asyncapi_reference
 	$(BIN)/python -m tools.report_reference
 	$(BIN)/python -m tools.configuration_reference
+	$(BIN)/python -m tools.states_reference
 	$(BIN)/python -m tools.serial_reference
 
 constraints: .venv/.ready

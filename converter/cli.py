@@ -53,7 +53,7 @@ def convert(
     loaded = projects.load(project, targets, max_drop)
     planned = plan.make(loaded, recipe)
     if dry_run:
-        click.echo("\n".join(plan.describe(loaded, planned, device.host if device else "")))
+        click.echo("\n".join(plan.describe(loaded, planned, device.at.host if device else "")))
         return
     folder = out or loaded.path.parent / "build" / "godwit"
     results = cache.Cache(None if no_cache else cache.default_folder())

@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"edge-agent {VERSION}")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_of_devices(commands)
+    _add_of_support(commands)
     _add_identity(commands)
     _add_of_bundles(commands)
     _add_of_measuring(commands)
@@ -78,6 +79,12 @@ def _add_of_devices(commands: _Commands) -> None:
 
     run_ = _add(commands, "run", "run the active deployment until told to stop", _RUN_EXAMPLE)
     _add_root(run_)
+    run_.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        help="where HTTP listens, instead of [http] listen; beyond this machine a token is made and logged,"
+        " unless the variable GODWIT_HTTP_TOKEN or [http] token_file gives one",
+    )
 
     status = _add(commands, "status", "what a running agent does")
     _add_root(status)
@@ -121,6 +128,41 @@ def _add_identity(commands: _Commands) -> None:
     for action in (accept, show):
         _add_root(action)
         _add_json(action)
+
+
+def _add_of_support(commands: _Commands) -> None:
+    service = _add(
+        commands,
+        "service",
+        "make the agent a hardened systemd service of this device, started at every boot (as root)",
+        "example: sudo edge-agent service --root /var/lib/godwit --grant serial",
+    )
+    _add_root(service)
+    service.add_argument(
+        "--grant",
+        action="append",
+        default=[],
+        choices=("serial", "camera", "gpu"),
+        help="a kind of device that it may open, as the profile names its nodes; may be given again",
+    )
+    service.add_argument("--profile", metavar="NAME|PATH", help="default: the first one of the active deployment")
+    service.add_argument("--program", type=Path, metavar="PATH", help="what the units start (default: this program)")
+    service.add_argument("--dry-run", action="store_true", help="name the files that would change, write nothing")
+    _add_json(service)
+
+    stick = _add(commands, "stick", "install the kit in the folder godwit of a stick, and write the outcome onto it")
+    stick.add_argument("stick", type=Path, metavar="DIR", help="where the stick is mounted")
+    _add_root(stick)
+    _add_json(stick)
+
+    doctor = _add(
+        commands,
+        "doctor",
+        "check what a support engineer would ask about, and say what to do",
+        "example: edge-agent doctor --root /var/lib/godwit; exit code 1 if something fails",
+    )
+    _add_root(doctor)
+    _add_json(doctor)
 
 
 def _add_of_bundles(commands: _Commands) -> None:

@@ -12,23 +12,23 @@ import asyncio
 import logging
 
 from edge_agent import clock
+from edge_agent.active_slot import ActiveSlot
 from edge_agent.channel import Announced, Finished, FromWorker, Ready, Refused, Replied, Rest
 from edge_agent.config import Config
 from edge_agent.deaths import reason_of
 from edge_agent.deployment import Deployment, read_slot
+from edge_agent.employing import Employer
 from edge_agent.hosted import Hosted
 from edge_agent.hosting import Host
 from edge_agent.layout import Root
 from edge_agent.monitor import memory
 from edge_agent.outbox import Outbox
 from firmware_profiles.errors import BundleError
-from firmware_profiles.manifest import MANIFEST_NAME
 
 _DEATHS = 3
 _AGAIN_S = 0.5
 _LEAVE_S = 30.0
 """A source that does not close is left behind then; every inference has its own deadline."""
-_Signature = tuple[str, int, int, int]
 
 _log = logging.getLogger(__name__)
 
@@ -44,17 +44,17 @@ class Handover:
         deaths: of its workers.
     """
 
-    def __init__(self, root: Root, config: Config, host: Host, outbox: Outbox) -> None:
+    def __init__(self, root: Root, host: Host, employer: Employer, outbox: Outbox) -> None:
         self.target: Deployment | None = None
         self.refused = ""
         self.since_uptime_ms = 0
         self.candidate: Hosted | None = None
         self.deaths = 0
         self._root = root
-        self._config = config
         self._host = host
+        self._employer = employer
         self._outbox = outbox
-        self._seen: _Signature | None = None
+        self._active = ActiveSlot(root)
         self._leaving: Hosted | None = None
         self._record = host.heard.record
         self._alone = False
@@ -65,23 +65,18 @@ class Handover:
     def look(self) -> None:
         """See where `slots/active` leads."""
         self._check_memory()
-        if self._leaving:
-            return
-        signature = self._signature()
-        if signature != self._seen:
-            self._seen = signature
+        if not self._leaving and self._active.changed():
             self._abandon()
             self._turn_to_active()
 
     def reconfigure(self, config: Config) -> None:
         """Work by `config` from now on; what is under way begins again."""
-        self._config = config
         if self._leaving:
             self._leaving.stop("the worker is stopped")
             self._left(clock.uptime_ms(), {})
         self._abandon()
         self._host.reconfigure(config)
-        self._seen = None
+        self._active.forget()
 
     def stop(self) -> None:
         """End every worker but the host's."""
@@ -89,14 +84,6 @@ class Handover:
         for worker in filter(None, (self.candidate, self._leaving)):
             worker.stop("the worker is stopped")
         self.candidate = self._leaving = None
-
-    def _signature(self) -> _Signature:
-        """Another one whenever another deployment is named, also one that was installed in the same slot."""
-        try:
-            status = (self._root.active / MANIFEST_NAME).stat()
-        except OSError:
-            return (self._root.active_slot(), 0, 0, 0)
-        return (self._root.active_slot(), status.st_ino, status.st_size, status.st_mtime_ns)
 
     def _turn_to_active(self) -> None:
         present = self._host.deployment
@@ -140,7 +127,7 @@ class Handover:
     def _prove(self) -> None:
         assert self.target is not None
         self._timer = None
-        self.candidate = self._host.employ(self.target, self, [], beside=not self._alone)
+        self.candidate = self._employer.employ(self.target, self, [], beside=not self._alone)
 
     def said(self, hosted: Hosted, message: FromWorker) -> None:
         """See `hosted.Owner`."""
@@ -150,8 +137,8 @@ class Handover:
         elif isinstance(message, Refused):
             self._refuse(message.text)
         elif isinstance(message, Finished):
-            hosted.dismiss()
             self._left(message.left_ms, message.rest)
+            hosted.dismiss()
         elif isinstance(message, Replied):
             hosted.requests.done(message)
         else:
@@ -160,7 +147,7 @@ class Handover:
 
     def died(self, hosted: Hosted, code: int) -> None:
         """See `hosted.Owner`."""
-        reason = reason_of(code, self._config.worker.deadline_s)
+        reason = reason_of(code, self._employer.config.worker.deadline_s)
         if hosted is self._leaving:
             hosted.requests.refuse_all(f"the worker died: {reason}")
             self._left(clock.uptime_ms(), {})
@@ -232,6 +219,6 @@ class Handover:
 
     def _check_memory(self) -> None:
         if self.candidate:
-            limit_mb = self._host.limit_mb or self.candidate.deployment.manifest.limits.peak_rss_mb
+            limit_mb = self._employer.limit_mb(self.candidate.deployment)
             if self.candidate.exceeds(limit_mb):
                 self._refuse(f"more than {limit_mb:g} MB of memory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from edge_agent import rejected
@@ -23,7 +23,7 @@ from edge_agent.config import Config
 from edge_agent.deployment import Deployment
 from edge_agent.outbox import Outbox
 from edge_agent.record import Record
-from firmware_profiles.wire import Input
+from firmware_profiles.wire import Input, RuntimeInUse, SkippedRuntime
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Heard:
         self.record = Record()
         self.before: Record | None = None
         self._outbox = outbox
+        self._announced: list[SkippedRuntime] = []
         self.configure(config)
 
     def configure(self, config: Config) -> None:
@@ -57,7 +58,19 @@ class Heard:
 
     def switched(self) -> None:
         """Another deployment answers from now on."""
-        self.before, self.record = self.record, Record()
+        self.before, self.record, self._announced = self.record, Record(), []
+
+    def ready(self, in_use: Mapping[str, RuntimeInUse]) -> None:
+        """Models are proved, and these run them."""
+        for model, used in in_use.items():
+            place = f"{used.runtime}/{used.delegate}"
+            for skipped in used.skipped:
+                if skipped not in self._announced:
+                    text = f"{skipped.runtime}/{skipped.delegate} is not used, {place} is: {skipped.reason}"
+                    self._outbox.event("runtime_fallback", "warning", text)
+            _log.info("%s is ready on %s %s", model, place, used.version)
+            self._outbox.event("ready", "info", f"{model} gives its golden answers on {place}")
+        self._announced = [skipped for used in in_use.values() for skipped in used.skipped]
 
     def take(self, of: Deployment, record: Record, message: OfSources | Announced) -> None:
         """What a worker said that runs `of`, of which `record` is kept."""

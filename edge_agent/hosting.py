@@ -7,20 +7,17 @@ import logging
 from collections.abc import Callable
 from typing import Literal
 
-from edge_agent import source_config
 from edge_agent.asked import Answered
-from edge_agent.channel import Finished, FromWorker, Open, Pace, Predicted, Ready, Refused, Replied, Rest, Start
+from edge_agent.channel import Finished, FromWorker, Open, Pace, Predicted, Ready, Refused, Replied, Rest
 from edge_agent.config import Config
 from edge_agent.deaths import Deaths, reason_of
 from edge_agent.deployment import Deployment
+from edge_agent.employing import Employer
 from edge_agent.heard import Heard
 from edge_agent.hosted import Hosted, Owner
 from edge_agent.inference import InferRequest, refusal
-from edge_agent.layout import Root
 from edge_agent.outbox import Outbox
-from edge_agent.source_config import Stdin
-from edge_agent.spawning import Spawned, spawn
-from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
+from firmware_profiles.wire import RuntimeInUse
 
 _RETRY_ALL_S = 60.0
 
@@ -39,24 +36,18 @@ class Host:
         rate_factor: what is left of the sources' rate.
     """
 
-    def __init__(
-        self, root: Root, config: Config, deployment: Deployment, outbox: Outbox, spawned: Spawned | None = None
-    ) -> None:
-        """Work with `spawned` first, if there is one already."""
+    def __init__(self, deployment: Deployment, employer: Employer, outbox: Outbox) -> None:
         self.state: Literal["starting", "running", "refused"] = "starting"
         self.problem = ""
         self.deployment = deployment
-        self.heard = Heard(config, outbox)
+        self.heard = Heard(employer.config, outbox)
         self.deaths = 0
         self.on_ready = asyncio.Event()
         self.rate_factor = 1.0
-        self._root = root
-        self._config = config
+        self._employer = employer
         self._outbox = outbox
-        self._spawned = spawned
         self._worker: Hosted | None = None
         self._of_deaths = Deaths()
-        self._announced: list[SkippedRuntime] = []
         self._timer: asyncio.TimerHandle | None = None
         self._killed_for = ""
         self._held = False
@@ -73,33 +64,10 @@ class Host:
         """What runs each model; empty until all are proved."""
         return self._worker.in_use if self._worker else {}
 
-    @property
-    def limit_mb(self) -> float:
-        """The memory that a worker may hold; 0 where its manifest tells."""
-        return self._config.worker.max_rss_mb
-
     def start(self) -> None:
         """Start a worker."""
         self._timer = None
-        self._worker = self.employ(self.deployment, self, self._of_deaths.skipped)
-
-    def employ(
-        self, deployment: Deployment, owner: Owner, skipped: list[SkippedRuntime], *, beside: bool = False
-    ) -> Hosted:
-        """A worker for `deployment`; `beside` another one that answers meanwhile."""
-        sources = [source_config.absolute(source, self._root.folder) for source in self._config.source]
-        start = Start(
-            folder=str(deployment.folder),
-            sources=sources,
-            deadline_s=self._config.worker.deadline_s,
-            skipped=skipped,
-            beside=beside,
-            stdin=0 if any(isinstance(source, Stdin) for source in sources) else -1,
-            cache=str(self._root.cache),
-            external=self._config.runtime.external,
-        )
-        spawned, self._spawned = self._spawned or spawn(), None
-        return Hosted(deployment, start, spawned, owner)
+        self._worker = self._employer.employ(self.deployment, self, self._of_deaths.skipped)
 
     def stop(self) -> None:
         """End the worker for good."""
@@ -112,7 +80,7 @@ class Host:
 
     def reconfigure(self, config: Config) -> None:
         """Work by `config` from now on: sources are opened anew where they were left."""
-        self._config = config
+        self._employer.config = config
         self.heard.configure(config)
         if self._worker or self._timer:
             self._outbox.commit()  # so that the cursors are where the worker was
@@ -141,7 +109,7 @@ class Host:
 
     def check_memory(self) -> None:
         """End a worker that holds more memory than it may; it is started again as after any death."""
-        limit_mb = self.limit_mb or self.deployment.manifest.limits.peak_rss_mb
+        limit_mb = self._employer.limit_mb(self.deployment)
         if self._worker and self._worker.exceeds(limit_mb):
             self._killed_for = f"more than {limit_mb:g} MB of memory"
             self._worker.kill()
@@ -169,7 +137,7 @@ class Host:
     def adopt(self, worker: Hosted) -> None:
         """`worker`, which is ready, answers from now on."""
         worker.owner, self._worker = self, worker
-        self.deployment, self._of_deaths, self._announced = worker.deployment, Deaths(), []
+        self.deployment, self._of_deaths = worker.deployment, Deaths()
         self.heard.switched()
         self._answers(worker)
 
@@ -216,7 +184,7 @@ class Host:
             return
         self.deaths += 1
         self.heard.record.deaths += 1
-        reason, self._killed_for = self._killed_for or reason_of(code, self._config.worker.deadline_s), ""
+        reason, self._killed_for = self._killed_for or reason_of(code, self._employer.config.worker.deadline_s), ""
         hosted.requests.refuse_all(f"the worker died: {reason}")
         verdict = self._of_deaths.died(hosted, reason)
         if verdict.culprit:
@@ -228,19 +196,16 @@ class Host:
 
     def _answers(self, hosted: Hosted) -> None:
         self.state, self.problem = "running", ""
-        for model, used in hosted.in_use.items():
-            place = f"{used.runtime}/{used.delegate}"
-            self._tell_skipped(used, place)
-            _log.info("%s is ready on %s %s", model, place, used.version)
-            self._outbox.event("ready", "info", f"{model} gives its golden answers on {place}")
-        self._announced = [skipped for used in hosted.in_use.values() for skipped in used.skipped]
+        self.heard.ready(hosted.in_use)
         self.on_ready.set()
 
     def _open(self, hosted: Hosted) -> None:
         """Where the sources were left; one that ended before another deployment took over does not begin again."""
         (left_ms, rest), self._left_ms, self._rest = (self._left_ms, self._rest), 0, {}
         names = [
-            source.name for source in self._config.source if not left_ms or self.heard.sources[source.name] != "ended"
+            source.name
+            for source in self._employer.config.source
+            if not left_ms or self.heard.sources[source.name] != "ended"
         ]
         cursors = {name: self._outbox.spool.cursor(name) for name in names}
         reached = {name: cursor.reached for name, cursor in cursors.items()}
@@ -249,9 +214,3 @@ class Host:
             hosted.send(Pace(self.rate_factor))
         for payload in self.heard.payloads.waiting():
             hosted.send(payload)
-
-    def _tell_skipped(self, used: RuntimeInUse, place: str) -> None:
-        for skipped in used.skipped:
-            if skipped not in self._announced:
-                text = f"{skipped.runtime}/{skipped.delegate} is not used, {place} is: {skipped.reason}"
-                self._outbox.event("runtime_fallback", "warning", text)

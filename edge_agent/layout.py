@@ -10,6 +10,7 @@ ROOT/trust/             signed metadata, and what is known of the time
 ROOT/update/            what the updater is at, was at, and will not try again; what it fetches
 ROOT/agent/             the agent's own code, in slots as well
 ROOT/var/spool.db       what waits to be acknowledged
+ROOT/var/http-token     the agent's own, where HTTP listens beyond this machine and nobody chose one
 ROOT/var/cache/         what runtimes keep to load faster
 ROOT/run/               status.json, health.json and the lock of the running agent; its request for an update
 ```
@@ -64,6 +65,11 @@ class Root(NamedTuple):
     def cache(self) -> Path:
         """What runtimes keep to load faster; it may be deleted at any time."""
         return self.folder / "var" / "cache"
+
+    @property
+    def http_token(self) -> Path:
+        """The token that the agent made itself."""
+        return self.folder / "var" / "http-token"
 
     @property
     def announced(self) -> Path:

@@ -20,8 +20,9 @@ from edge_agent.layout import Root
 from firmware_profiles import profile
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.manifest import MANIFEST_NAME
-from firmware_profiles.serial_link.device import Device, Store
+from firmware_profiles.serial_link.device import Device
 from firmware_profiles.serial_link.pump import Line, LineLostError
+from firmware_profiles.serial_link.store import Store
 from firmware_profiles.serial_receiver.serving import serve
 
 _AGAIN_S = 1.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from edge_agent.config import Http
 from edge_agent.hosting import Host
@@ -17,13 +17,15 @@ from firmware_profiles.errors import GodwitError
 if TYPE_CHECKING:
     from edge_agent.web.server import Server
 
+_log = logging.getLogger(__name__)
+
 
 class Serving:
     """The server, if the configuration wants one."""
 
     def __init__(self, settings: Http, root: Root, host: Host, outbox: Outbox, reporter: Reporter) -> None:
-        token_file = str(root.folder / settings.token_file) if settings.token_file else ""
-        self._settings = msgspec.structs.replace(settings, token_file=token_file)
+        self._settings = settings
+        self._root = root
         self._outbox = outbox
         self._backend = Served(host, outbox, reporter)
         self._server: Server | None = None
@@ -34,14 +36,17 @@ class Serving:
             return ""
         try:
             # Late: an agent that does not listen is smaller without it.
-            from edge_agent.web import server
+            from edge_agent.web import access, server
 
-            self._server = server.build(self._settings, self._backend)
+            token, made = access.find(self._settings, self._root, os.environ)
+            self._server = server.build(self._settings, token, self._backend)
             port = await self._server.start(self._settings.listen)
-        except (GodwitError, ImportError) as error:
+        except (GodwitError, ImportError, OSError) as error:
             self._server = None
             self._outbox.event("http_unavailable", "warning", str(error))
             return ""
+        if made and token:  # where the agent runs in a container, its log is all that a person sees of it
+            _log.info("the page: http://localhost:%d/?token=%s", port, token.decode())
         return f"{self._settings.listen.rpartition(':')[0]}:{port}"
 
     def stop(self) -> None:

@@ -11,10 +11,13 @@ import os
 import signal
 from typing import Any, NamedTuple
 
+import msgspec
+
 from edge_agent import config, launched, reports, systemd
 from edge_agent.commanded import Commanded
-from edge_agent.config import Config
+from edge_agent.config import Config, Http
 from edge_agent.deployment import read_slot
+from edge_agent.employing import Employer
 from edge_agent.handover import Handover
 from edge_agent.health import Healthy
 from edge_agent.heat import Heat
@@ -32,6 +35,8 @@ from edge_agent.reports import Reporter
 from edge_agent.requested import Requested
 from edge_agent.serving import Serving
 from edge_agent.spawning import Spawned
+from edge_agent.updates_told import UpdatesTold
+from edge_agent.web import address
 from firmware_profiles import VERSION, wire
 
 _STATUS_S = 1.0
@@ -57,8 +62,11 @@ class Parts(NamedTuple):
     announced: Remembered
 
 
-def wire_up(root: Root, spawned: Spawned) -> Supervisor:
+def wire_up(root: Root, spawned: Spawned, listen: str | None = None) -> Supervisor:
     """Build the supervisor of a device root, with its first worker.
+
+    Args:
+        listen: where HTTP listens, instead of where the configuration says.
 
     Raises:
         InputError: the configuration is wrong, or nothing is installed.
@@ -67,12 +75,14 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
     settings = config.load(root.config)
     deployment = read_slot(root.active)
     spool = open_spool(root.spool, settings.spool)
+    http = settings.http if listen is None else _listening(settings.http, listen)
     device, manifest = settings.device, deployment.manifest
     address = settings.broker.address(root.folder)
     link = Link(address, f"godwit-{device}", reports.status(device, "offline"), root.session)
     outbox = Outbox(device, spool, link, Publisher(settings.publish), settings.spool)
-    host = Host(root, settings, deployment, outbox, spawned)
-    handover = Handover(root, settings, host, outbox)
+    employer = Employer(root, settings, spawned)
+    host = Host(deployment, employer, outbox)
+    handover = Handover(root, host, employer, outbox)
     reporter, of_http = (Reporter(root, settings, link, host, spool) for _ in range(2))
     return Supervisor(
         Parts(
@@ -87,10 +97,16 @@ def wire_up(root: Root, spawned: Spawned) -> Supervisor:
             Commanded(root, device, host, link),
             reporter,
             Heat(settings.thermal, Monitor(manifest.sensors, Places(root.folder)), host, outbox),
-            Serving(settings.http, root, host, outbox, of_http),
+            Serving(http, root, host, outbox, of_http),
             Remembered(root.announced),
         )
     )
+
+
+def _listening(http: Http, listen: str) -> Http:
+    if listen:
+        address.parse(listen, "--listen")
+    return msgspec.structs.replace(http, listen=listen)
 
 
 class Supervisor:
@@ -100,6 +116,7 @@ class Supervisor:
         self._parts = parts
         self._config = parts.config
         self._watched = Watched(parts.root.config, parts.config, self._configuration_refused)
+        self._updates_told = UpdatesTold(parts.root, parts.outbox.event)
         self._stopping = asyncio.Event()
         self._told_of = parts.host.deployment
         self._replaced = False
@@ -193,14 +210,16 @@ class Supervisor:
             self._parts.host.check_memory()
             self._look()
             self._parts.health.write()
+            self._updates_told.look()
             await asyncio.sleep(_STATUS_S)
 
     def _look(self) -> None:
         """See what was changed from outside."""
         self._reload()
         self._parts.handover.look()
-        if launched.is_replaced(self._parts.root):
+        if launched.is_replaced(self._parts.root) and not self._replaced:
             self._replaced = True
+            self._parts.outbox.event("code_replaced", "info", "another slot holds the agent's code: it starts anew")
             self._stopping.set()
 
     def _reload(self) -> None:

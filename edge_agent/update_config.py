@@ -25,8 +25,8 @@ class Update(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         prove_minutes, prove_predictions: a new version stays when it has run so long and answered so many inputs
             well. A device that may have no input for hours wants `prove_predictions = 0`.
         prove_within_minutes: one that has not done so by then is rolled back.
-        max_distance: one whose answers are farther than this from those that it was proved with is rolled
-            back; 0 for no bound.
+        max_distance: one whose answers are distributed farther than this from those of the version before it is
+            rolled back: from 0 (alike) to 1 (nothing in common), as `distribution_distance` in `run/health.json`.
     """
 
     url: str = ""
@@ -37,4 +37,4 @@ class Update(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     prove_minutes: Minutes = 5.0
     prove_predictions: Annotated[int, Meta(ge=0, le=1_000_000)] = 20
     prove_within_minutes: Minutes = 60.0
-    max_distance: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
+    max_distance: Annotated[float, Meta(ge=0, le=1)] = 0.5

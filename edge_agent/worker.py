@@ -14,14 +14,9 @@ import signal
 import socket
 import sys
 import time
-from functools import partial
 
 from edge_agent import channel, clock
 from edge_agent.channel import (
-    Absorbed,
-    Finish,
-    Finished,
-    Forgotten,
     Open,
     Pace,
     Payload,
@@ -32,24 +27,17 @@ from edge_agent.channel import (
     Rejected,
     Replied,
     Request,
-    Rest,
-    SourceEnded,
-    SourceFailed,
-    SourceReopened,
     Start,
     ToWorker,
 )
 from edge_agent.doing import Doing
+from edge_agent.flow import opening
 from edge_agent.flow.feed import Feed
-from edge_agent.flow.gaps import Gaps
-from edge_agent.flow.inbox import Inbox
-from edge_agent.flow.mqtt_topic import MqttTopicSource
-from edge_agent.flow.opening import open_source
+from edge_agent.flow.feeds import Feeds
 from edge_agent.flow.outgoing import Outgoing
-from edge_agent.flow.source import Ended, Item
+from edge_agent.flow.source import Item
 from edge_agent.models import Models
 from edge_agent.proving import prove
-from edge_agent.source_config import SourceSettings
 from firmware_profiles.errors import GodwitError, InputError
 from firmware_profiles.wire import Input
 
@@ -70,6 +58,7 @@ def main() -> None:
             models = prove(start, outgoing)
             if start.beside:
                 models.warm_up()
+                opening.load(start.sources)
         except GodwitError as error:
             outgoing.send(Refused(str(error)))
             outgoing.flush()
@@ -86,14 +75,9 @@ class Worker:
         self._stream = stream
         self._outgoing = outgoing
         self._models = models
-        self._start = start
         self._doing = doing
         self._reader: Reader[ToWorker] = Reader(ToWorker)
-        self._feeds: list[Feed] = []
-        self._inboxes: dict[str, Inbox] = {}
-        self._gaps = Gaps()
-        self._left_ms: int | None = None
-        self._rest: dict[str, Rest] = {}
+        self._feeds = Feeds(start, outgoing, self._answer)
         self._looked_s = 0.0
 
     def serve(self) -> None:
@@ -104,38 +88,12 @@ class Worker:
         """
         while True:
             self._wait()
-            now_s = time.monotonic()
-            for feed in list(self._feeds):
-                if feed.due_s <= now_s:
-                    self._poll(feed, now_s)
-            if self._left_ms is not None and not self._feeds:
-                self._outgoing.send(Finished(self._left_ms, self._rest))
-                self._left_ms = None
-
-    def _open(self, at: Open) -> None:
-        sources = [settings for settings in self._start.sources if settings.name in at.reached]
-        self._gaps = Gaps(sources, at.left_ms)
-        self._feeds = [self._feed(settings, at) for settings in sources]
-
-    def _feed(self, settings: SourceSettings, at: Open) -> Feed:
-        reached, taken = at.reached[settings.name], at.taken[settings.name]
-
-        def failed(text: str) -> None:
-            self._outgoing.send(SourceFailed(settings.name, text))
-
-        opened = partial(open_source, settings, reached, taken, self._start.stdin, at.rest.get(settings.name))
-        return Feed(settings, opened, failed)
-
-    def _finish(self) -> None:
-        self._left_ms = clock.uptime_ms()
-        self._feeds = [feed for feed in self._feeds if feed.source]
-        for feed in self._feeds:
-            feed.finish()
+            self._feeds.poll()
 
     def _wait(self) -> None:
         """Until the supervisor says something, a source may have something, or its time has come."""
         now_s = time.monotonic()
-        until_s = min((feed.due_s for feed in self._feeds), default=None)
+        until_s = self._feeds.due_s()
         if until_s is not None and until_s <= now_s < self._looked_s + _LOOK_UP_S:
             return
         if (flush_s := self._outgoing.due_s()) is not None:
@@ -145,7 +103,7 @@ class Worker:
                 until_s = flush_s if until_s is None else min(until_s, flush_s)
         timeout_s = None if until_s is None else max(0.0, until_s - now_s)
         self._looked_s = now_s
-        idle = {descriptor: feed for feed in self._feeds if (descriptor := feed.descriptor) is not None}
+        idle = self._feeds.idle()
         ours = self._stream.fileno()
         readable, _, _ = select.select([ours, *idle], [], [], timeout_s)
         for descriptor in readable:
@@ -160,56 +118,16 @@ class Worker:
             raise EOFError
         for message in self._reader.feed(received):
             if isinstance(message, Request):
-                self._reply(message)
+                self._outgoing.send(Replied(message.number, self._models.reply(message.asked)))
             elif isinstance(message, Payload):
-                self._take(message)
+                self._feeds.take(message)
             elif isinstance(message, Pace):
-                for feed in self._feeds:
-                    feed.pace(message.factor)
+                self._feeds.pace(message.factor)
             elif isinstance(message, Open):
-                self._open(message)
-            elif isinstance(message, Finish):
-                self._finish()
+                self._feeds.open(message)
+            else:
+                self._feeds.finish()
         self._outgoing.flush()
-
-    def _take(self, payload: Payload) -> None:
-        feed = next((feed for feed in self._feeds if feed.name == payload.source), None)
-        if feed is None:  # it is no longer declared
-            self._outgoing.send(Absorbed(payload.number))
-            return
-        if feed.name not in self._inboxes:
-            source = feed.opened()
-            assert isinstance(source, MqttTopicSource), "payloads come for MQTT sources only"
-            self._inboxes[feed.name] = Inbox(source)
-        self._inboxes[feed.name].take(payload.number, payload.body)
-        feed.wake()
-        self._tell_absorbed(feed.name)
-
-    def _tell_absorbed(self, source: str) -> None:
-        for number in self._inboxes[source].done():
-            self._outgoing.send(Absorbed(number))
-
-    def _poll(self, feed: Feed, now_s: float) -> None:
-        try:
-            item = feed.poll(now_s)
-        except Ended:
-            self._feeds.remove(feed)
-            rest = feed.close()
-            if self._left_ms is None:
-                self._outgoing.send(SourceEnded(feed.name))
-            elif rest:
-                self._rest[feed.name] = rest
-            return
-        if (gap_ms := self._gaps.closed(feed, item)) is not None:
-            self._outgoing.send(SourceReopened(feed.name, gap_ms))
-        if gone := feed.gone():
-            self._outgoing.send(Forgotten(feed.name, gone))
-        if item is not None:
-            self._answer(feed, item)
-            feed.busy(time.monotonic() - now_s)
-            if inbox := self._inboxes.get(feed.name):
-                inbox.answered(int(item.position))
-                self._tell_absorbed(feed.name)
 
     def _answer(self, feed: Feed, item: Item) -> None:
         which = Input(feed.name, item.position)
@@ -224,9 +142,6 @@ class Worker:
         finally:
             self._doing.end()
         self._outgoing.send(Predicted(which, answers, clock.uptime_ms()))
-
-    def _reply(self, request: Request) -> None:
-        self._outgoing.send(Replied(request.number, self._models.reply(request.asked)))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from __future__ import annotations
 import platform
 import struct
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from firmware_profiles import schema
 from firmware_profiles.errors import InputError, Problem, did_you_mean
@@ -29,6 +30,7 @@ from firmware_profiles.words import (
 
 DATA = Path(__file__).parent / "data"
 _FORMAT_OF: dict[RuntimeName, ModelFormat] = {"litert": "tflite", "tflite": "tflite", "onnx": "onnx", "null": "null"}
+Node = Annotated[str, Meta(pattern=r"^(/dev/[A-Za-z0-9/._-]+|char-[A-Za-z0-9*._-]+)\Z")]
 DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
 
 
@@ -116,6 +118,17 @@ class Sensors(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     fan: str = ""
 
 
+class Devices(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Device nodes by kind, each as `DeviceAllow=` of systemd.resource-control(5) names it: a path or `char-NAME`.
+
+    Only the kinds that a device is to use are granted to the agent's service.
+    """
+
+    serial: tuple[Node, ...] = ("char-ttyACM", "char-ttyUSB")
+    camera: tuple[Node, ...] = ("char-video4linux", "char-media")
+    gpu: tuple[Node, ...] = ("char-drm",)
+
+
 class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Everything that Godwit knows about one kind of device."""
 
@@ -129,6 +142,7 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     limits: Limits
     flash: Flash
     sensors: Sensors = Sensors()
+    devices: Devices = Devices()
 
 
 def names() -> list[str]:

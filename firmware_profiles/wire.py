@@ -341,6 +341,7 @@ EVENTS = {
     "worker_died": "the worker ended and will be started again",
     "deployment_switched": "another deployment answers from now on, since `slots/active` names it",
     "deployment_refused": "the deployment that `slots/active` names is not run; the one before it goes on",
+    "code_replaced": "the agent's own code is another one, and starts",
     "memory_short": "memory does not hold two workers: the old one stops before the new one is proved",
     "input_rejected": "an input could not be read, has the wrong shape or no finite answer; of many, a few a minute",
     "engine_build": "a runtime builds its engine for this very device, which can take minutes, or has built it",
@@ -357,6 +358,11 @@ EVENTS = {
     "spool_dropped": "messages were dropped: there was no room for them, or they were too old; once a minute at most",
     "disk_full": "the disk is full; the spool goes on in its reserve",
     "disk_room": "the disk has room again",
+    "update_committed": "an update has proved itself, and stays",
+    "update_rejected": "an update did badly here; the version before runs, and this one is not tried again",
+    "update_failed": "an update could not be brought or staged; it may be tried again",
+    "update_unavailable": "the repository could not be asked, or nothing that it says is to be trusted",
+    "update_lost": "the updater's journal was damaged and set aside",
 }
 
 

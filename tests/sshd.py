@@ -68,7 +68,7 @@ class Sshd:
     def __enter__(self) -> Sshd:
         line = [*_command(), "-D", "-e", "-f", str(self._folder / "sshd_config")]
         with (self._folder / "sshd.log").open("wb") as log:
-            self._process = processes.start(_as_user(self._folder, line), log, log)
+            self._process = processes.start(self._entered(line), log, log)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -89,6 +89,10 @@ class Sshd:
         """Every connection breaks."""
         for child in self._sessions(self._process.pid):
             os.kill(child, signal.SIGKILL)
+
+    def _entered(self, line: list[str]) -> list[str]:
+        """What runs that line where sshd finds what it needs."""
+        return _as_user(self._folder, line)
 
     def _sessions(self, listening: int) -> list[int]:
         """Processes of sshd that serve a connection: below the one that listens."""

@@ -21,7 +21,10 @@ CONTRACTS_MAY = {
     "tomli",
     "tomllib",
 }  # tomllib: new in Python 3.11
-HEAVY = {"numpy", "ai_edge_litert", "onnxruntime", "tflite_runtime", "PIL", "cv2", "serial", "click", "tensorflow"}
+HEAVY = {
+    *("numpy", "ai_edge_litert", "onnxruntime", "tflite_runtime", "PIL", "cv2", "serial", "click", "tensorflow"),
+    *("tuf", "securesystemslib", "cryptography", "bsdiff4"),
+}
 
 
 def imported(source: str, package: str, types_too: bool = True) -> set[str]:

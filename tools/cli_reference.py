@@ -21,7 +21,8 @@ Generated from `--help` by `make docs`: do not edit.
 
 Exit codes of both: 0 done, 1 another error, 2 a file or an argument is not what it must be, 3 nothing
 meets the goal, 4 something outside is missing (a package, a program, a broker), 5 a model was refused,
-130 interrupted. Errors are one line each on stderr: `error: WHERE: expected …, found …; NEXT STEP`.
+6 an update is not trusted, 130 interrupted.
+Errors are one line each on stderr: `error: WHERE: expected …, found …; NEXT STEP`.
 """
 
 

@@ -1,7 +1,7 @@
 """Install a package of Debian or Ubuntu that a target cannot do without, and say so before.
 
-`python3 -m tools.debian PROGRAM` installs the package named like the program where there is no such
-program. The standard library only: this runs before there is any environment.
+`python3 -m tools.debian PROGRAM[=PACKAGE]…` installs the package, named like the program by default, where there is
+no such program. The standard library only: this runs before there is any environment.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def _to_type(package: str) -> str:
 
 
 def main() -> int:
-    """Make sure that the program named on the command line is there."""
-    program = sys.argv[1]
-    if not shutil.which(program, path=_SEARCH):
-        install(program, f"the program {program}")
+    """Make sure that the programs named on the command line are there."""
+    for program, _, package in (word.partition("=") for word in sys.argv[1:]):
+        if not shutil.which(program, path=_SEARCH):
+            install(package or program, f"the program {program}")
     return 0
 
 

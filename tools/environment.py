@@ -48,9 +48,8 @@ def make_main() -> None:
 
 def make_agent() -> None:
     """`build/agent-venv`."""
-    _make_device_environment(
-        _ROOT / "build" / "agent-venv", _python_of(_MAIN), "agent-litert,agent-onnx,agent-update", ""
-    )
+    extras = "agent-litert,agent-onnx,agent-update"
+    _make_device_environment(_ROOT / "build" / "agent-venv", _python_of(_MAIN), extras, "")
 
 
 def make_tflite() -> None:

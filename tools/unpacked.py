@@ -25,6 +25,7 @@ PACKAGES = {
     "rz": "lrzsz",
     "sfdisk": "fdisk",
     "sshd": "openssh-server",
+    "systemd-analyze": "systemd",
     "sz": "lrzsz",
     "toybox": "toybox",
 }

@@ -17,9 +17,9 @@ from edge_agent import config
 from edge_agent.commands.updating import open_root, raise_if_failed, refuse_on_probation
 from edge_agent.config import Config
 from edge_agent.deployment import read_slot
+from edge_agent.fitting import check_fits
 from edge_agent.layout import Root
 from edge_agent.link_config import DEFAULT_BROKER_URL
-from edge_agent.ota.fitting import check_machine
 from edge_agent.ota.journal import Plan
 from edge_agent.ota.slots import Slots
 from edge_agent.ota.updater import Updater
@@ -93,7 +93,7 @@ def _host_name() -> str:
 def _install_bundle(root: Root, settings: Config, path: Path) -> bool:
     with Bundle(path) as bundle:
         manifest, sha256 = bundle.manifest, bundle.sha256
-    check_machine(manifest, path)
+    check_fits(manifest, path)
     if _is_active(root, manifest):
         return False
     with open_root(root.folder, "install"):

@@ -31,7 +31,7 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
         refuse_on_probation(updater)
         if trust_root:
             refreshing.pin(root, _read(trust_root))
-        found = looking.look(root, settings.update, carrier, try_again=True)
+        found = looking.look(root, settings, carrier, try_again=True)
         if found.told == "nothing":
             group, step = settings.update.group, "ask for a kit for this device"
             raise InputError(Problem(str(kit), f"something for this device (group {group})", "nothing", step))

@@ -10,6 +10,7 @@ from edge_agent import config
 from edge_agent.commands.updating import open_root
 from edge_agent.deployment import read_slot
 from edge_agent.layout import existing
+from edge_agent.ota.kinds import Deployments
 from edge_agent.ota.slots import Slots
 from edge_agent.ota.updater import Updater, plan_back
 from firmware_profiles.errors import Problem, UnavailableError
@@ -29,7 +30,7 @@ def main(arguments: argparse.Namespace) -> int:
             assert updater.journal.plan is not None
             updater.run("unhealthy", updater.journal.plan, _REASON)
         else:
-            updater.run("asked_back", plan_back(Slots(root.slots)), _REASON)
+            updater.run("asked_back", plan_back("deployment", Deployments(root, settings)), _REASON)
     ended = updater.finished
     if ended is None or ended.event != "update_rejected":
         found = ended.reason if ended else "nothing"

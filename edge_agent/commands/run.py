@@ -27,7 +27,7 @@ def main(arguments: argparse.Namespace) -> int:
 
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
         try:
-            replaced = asyncio.run(wire_up(root, spawned).run())
+            replaced = asyncio.run(wire_up(root, spawned, arguments.listen).run())
         except sqlite3.Error as error:
             step = "check the disk; what was committed is safe, and is sent after the next start"
             raise UnavailableError(Problem(str(root.spool), "a disk to write to", str(error), step)) from None

@@ -5,12 +5,32 @@ What a kind needs is imported when there is a source of it: a worker that replay
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from edge_agent.channel import Rest
 from edge_agent.flow.source import Source
-from edge_agent.source_config import Camera, Command, Folder, MqttTopic, Replay, Serial, SourceSettings
+from edge_agent.source_config import Camera, Command, Folder, MqttTopic, Replay, Serial, SourceSettings, Stdin
+
+_MODULES: dict[type, tuple[str, ...]] = {
+    Replay: ("edge_agent.flow.replay",),
+    Folder: ("edge_agent.flow.folder",),
+    Serial: ("edge_agent.flow.serial", "serial"),
+    Command: ("edge_agent.flow.command",),
+    Camera: ("edge_agent.flow.camera", "cv2"),
+    MqttTopic: ("edge_agent.flow.mqtt_topic",),
+    Stdin: ("edge_agent.flow.stdin",),
+}
+
+
+def load(sources: Iterable[SourceSettings]) -> None:
+    """Load what opening them needs, and open none; what is missing is told when one is opened."""
+    for source in sources:
+        with contextlib.suppress(ImportError):
+            for name in _MODULES[type(source)]:
+                importlib.import_module(name)
 
 
 def open_source(

@@ -162,11 +162,13 @@ def _flush(out: IO[bytes], into: Path) -> None:
 
 
 def _portal(url: str) -> UnavailableError:
-    return UnavailableError(Problem(url, "a file of the repository", "a web page, as a captive portal shows", _SIGN_IN))
+    return UnavailableError(
+        Problem(requesting.shown(url), "a file of the repository", "a web page, as a captive portal shows", _SIGN_IN)
+    )
 
 
 def _odd(url: str, expected: str, found: str) -> UnavailableError:
-    return UnavailableError(Problem(url, expected, found, _TRY_AGAIN))
+    return UnavailableError(Problem(requesting.shown(url), expected, found, _TRY_AGAIN))
 
 
 def _unwritable(into: Path, error: OSError) -> UnavailableError:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edge_agent import clock
+from edge_agent.config import Config
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
-from edge_agent.ota import history, reference, refreshing
+from edge_agent.ota import history, kinds, reference, refreshing
 from edge_agent.ota.carrier import Carrier
 from edge_agent.ota.journal import Journal, Plan
-from edge_agent.ota.slots import Slots
+from edge_agent.ota.kinds import Kind
 from edge_agent.update_config import Update
-from firmware_profiles import profile
+from firmware_profiles import profile, targets
 from firmware_profiles.errors import BundleError
 from firmware_profiles.targets import Offer
+
+if TYPE_CHECKING:
+    from tuf.api.metadata import Targets
 
 _SPREAD = 0.1
 
@@ -41,8 +45,8 @@ def is_due(at: Journal, settings: Update, device: str) -> bool:
     return at.checked_boot != clock.boot_id() or clock.uptime_ms() - at.checked_uptime_ms >= wait_ms
 
 
-def look(root: Root, settings: Update, carrier: Carrier, try_again: bool = False) -> Found:
-    """Bring the trust up to date and see what there is.
+def look(root: Root, config: Config, carrier: Carrier, try_again: bool = False) -> Found:
+    """Bring the trust up to date and see what there is; the agent's own code, which a deployment may need, comes first.
 
     Args:
         try_again: what was rejected before, too: a person wants it.
@@ -51,13 +55,27 @@ def look(root: Root, settings: Update, carrier: Carrier, try_again: bool = False
         TrustError: something does not verify.
         UnavailableError: it could not be had.
     """
-    targets = refreshing.refresh(root, carrier, reference.load(root))
-    offers = (refreshing.choose(targets, name, settings.group) for name in _profiles(root, settings))
-    offer = next(filter(None, offers), None)
+    signed = refreshing.refresh(root, carrier, reference.load(root))
+    both = kinds.of_root(root, config)
+    if both["agent"].slots.active():  # a launcher starts it
+        code = _judged(root, both["agent"], _offer(root, config.update, signed, "agent"), try_again)
+        if code.plan:
+            return code
+    return _judged(root, both["deployment"], _offer(root, config.update, signed, "deployment"), try_again)
+
+
+def _offer(root: Root, settings: Update, signed: Targets, kind: targets.Kind) -> Offer | None:
+    python = kinds.python_tag() if kind == "agent" else ""
+    offers = (refreshing.choose(signed, name, settings.group, kind, python) for name in _profiles(root, settings))
+    return next(filter(None, offers), None)
+
+
+def _judged(root: Root, kind: Kind, offer: Offer | None, try_again: bool) -> Found:
+    """What is to be done about an offer."""
     if offer is None:
         return Found(None, None, "nothing")
-    slots = Slots(root.slots)
-    if slots.sha256(slots.active()) == offer.sha256:
+    slots = kind.slots
+    if kind.runs(offer):
         return Found(offer, None, "up_to_date")
     if not try_again and history.is_rejected(root, offer.kind, offer.deployment, offer.version):
         return Found(offer, None, "rejected_before")

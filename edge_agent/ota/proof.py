@@ -1,12 +1,12 @@
-"""Does a new version do well? A pure verdict on what the agent says about itself."""
+"""Does a new version do well? The verdict on what the agent says about itself."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from edge_agent.ota.kinds import Expected
 from edge_agent.update_config import Update
 from firmware_profiles.health import Health
-from firmware_profiles.manifest import Limits
 
 ANSWERS_FOR_P95 = 20
 """Of fewer, the slowest twentieth says nothing."""
@@ -25,12 +25,11 @@ class Probation(NamedTuple):
     """What is expected of a version.
 
     Attributes:
-        manifest_sha256: whose health counts.
+        expected: whose health counts, and what it may cost.
         began_uptime_ms: since when the updater looks.
     """
 
-    manifest_sha256: str
-    limits: Limits
+    expected: Expected
     settings: Update
     boot: str
     began_uptime_ms: int
@@ -38,7 +37,9 @@ class Probation(NamedTuple):
 
 def judge(of: Probation, health: Health | None, now_uptime_ms: int) -> Verdict | None:
     """The verdict on `health`; None while it is too early for one."""
-    if health is None or health.boot != of.boot or health.manifest_sha256 != of.manifest_sha256:
+    if fault := of.expected.fault():
+        return Verdict("unhealthy", fault)
+    if health is None or health.boot != of.boot or not of.expected.is_it(health):
         if now_uptime_ms - of.began_uptime_ms > START_MS:
             return Verdict("unhealthy", f"the agent did not take it up within {START_MS // 60_000} minutes")
         return None
@@ -58,7 +59,7 @@ def judge(of: Probation, health: Health | None, now_uptime_ms: int) -> Verdict |
 
 def _fault(of: Probation, health: Health) -> str:
     """What is wrong with it already; empty where nothing is."""
-    limits, distance = of.limits, health.distribution_distance
+    limits, distance = of.expected.limits, health.distribution_distance
     if health.state == "refused":
         return f"the agent refused it: {health.reason}"
     if health.worker_deaths:
@@ -67,8 +68,6 @@ def _fault(of: Probation, health: Health) -> str:
         return f"p95 is {health.p95_ms:.3g} ms, and must be within {limits.p95_ms:g} ms"
     if health.peak_rss_mb > limits.peak_rss_mb:
         return f"it takes {health.peak_rss_mb:.0f} MB of memory, and may take {limits.peak_rss_mb:g} MB"
-    if distance is not None and 0 < of.settings.max_distance < distance:
-        return (
-            f"its answers are {distance:.3g} from those that it was proved with (at most {of.settings.max_distance:g})"
-        )
+    if distance is not None and of.settings.max_distance < distance:
+        return f"its answers are {distance:.3g} from those of the version before (at most {of.settings.max_distance:g})"
     return ""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _RANGE = re.compile(r"bytes (\d{1,15})-")
+_LOGIN = re.compile(r"//[^/?#]*@")
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME; Python has no name for it
 _HEADERS = {"User-Agent": "godwit", "Accept-Encoding": "identity", "Connection": "close"}
 
@@ -43,8 +44,14 @@ def parse(url: str) -> SplitResult:
     except ValueError:
         fine = False
     if not fine or any(ord(letter) <= 32 for letter in url):
-        raise InputError(Problem(url, "a URL such as https://updates.example/godwit", "another form", "correct it"))
+        expected = "a URL such as https://updates.example/godwit"
+        raise InputError(Problem(shown(url), expected, "another form", "correct it"))
     return parts
+
+
+def shown(url: str) -> str:
+    """A URL for people: without the password that may be in it."""
+    return _LOGIN.sub("//", url)
 
 
 def tls_context(ca: Path | None, *, judge_dates: bool) -> ssl.SSLContext:
@@ -216,15 +223,16 @@ def _connection(parts: SplitResult, tls: ssl.SSLContext, answer_s: float) -> tup
     secure = parts.scheme == "https"
     host, port = parts.hostname or "", parts.port or (443 if secure else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    own = _login("Authorization", parts)
     proxy = _proxy(parts)
     if proxy is None:
-        return _Connection(host, port, answer_s, tls if secure else None, host), target, {}
-    login = _login(proxy)
+        return _Connection(host, port, answer_s, tls if secure else None, host), target, own
+    login = _login("Proxy-Authorization", proxy)
     through = _Connection(proxy.hostname or "", proxy.port or 80, answer_s, tls if secure else None, host)
     if secure:
         through.set_tunnel(host, port, login)
-        return through, target, {}
-    return through, parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl(), login
+        return through, target, own
+    return through, parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl(), {**own, **login}
 
 
 def _proxy(parts: SplitResult) -> SplitResult | None:
@@ -234,21 +242,17 @@ def _proxy(parts: SplitResult) -> SplitResult | None:
     return parse(named if "://" in named else f"http://{named}") if named else None
 
 
-def _login(proxy: SplitResult) -> dict[str, str]:
-    if proxy.username is None:
+def _login(header: str, url: SplitResult) -> dict[str, str]:
+    """The header that shows the name and password in `url`; none where there are none."""
+    if url.username is None:
         return {}
-    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+    return {header: f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
 def _silent(url: str, found: str) -> UnavailableError:
     step = "check the network, and the URL of the repository"
-    return UnavailableError(Problem(_without_login(url), "an answer", found, step))
-
-
-def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return UnavailableError(Problem(shown(url), "an answer", found, step))
 
 
 def _reason(error: Exception) -> str:

@@ -89,14 +89,6 @@ class Slots(NamedTuple):
             return False
         return bool(slot)
 
-    def holds_another(self, slot: Slot, deployment: str, version: str) -> bool:
-        """Whether a deployment lies in `slot` that is not the one named."""
-        try:
-            manifest = read_slot(self.path(slot)).manifest
-        except BundleError:
-            return False
-        return (manifest.name, manifest.version) != (deployment, version)
-
     def rebuilt(self, slot: Slot) -> Iterator[bytes]:
         """The bundle that `slot` was unpacked from, byte for byte.
 

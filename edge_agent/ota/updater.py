@@ -5,7 +5,6 @@ One process at a time; it begins by going on with whatever the journal says was 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,18 +14,16 @@ import msgspec
 
 from edge_agent import clock
 from edge_agent.config import Config
-from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
-from edge_agent.ota import fetching, fitting, history, journal, states, testing, watching
+from edge_agent.ota import fetching, history, journal, kinds, states, watching
 from edge_agent.ota.carrier import Carrier
 from edge_agent.ota.history import Entry, Rejected
 from edge_agent.ota.journal import DamagedError, Journal, Plan
+from edge_agent.ota.kinds import Kind
 from edge_agent.ota.proof import Probation
-from edge_agent.ota.slots import Slots
 from edge_agent.ota.states import Event
-from firmware_profiles.bundle import Bundle
+from firmware_profiles import targets
 from firmware_profiles.errors import BundleError, GodwitError, Problem, UnavailableError
-from firmware_profiles.manifest import MANIFEST_NAME
 
 
 class Outcome(NamedTuple):
@@ -53,7 +50,7 @@ class Updater:
         self._config = config
         self.carrier = carrier
         self._watch = watch
-        self._slots = Slots(root.slots)
+        self._kinds = kinds.of_root(root, config)
         self._actions: dict[states.Action, Callable[[Plan], Outcome | None]] = {
             "fetch": self._fetch,
             "stage": self._stage,
@@ -80,7 +77,8 @@ class Updater:
             history.add(self._root, history.about_nothing("update_lost", damaged))
         _, on_restart = states.at(self.journal.state)
         if on_restart == "rest":
-            self._leave_what_is_not_proven(damaged or "the journal was lost")
+            for name in self._kinds:
+                self._leave_what_is_not_proven(name, damaged or "the journal was lost")
             return
         if self.journal.state == "proving" and not self._watch:
             return
@@ -135,22 +133,23 @@ class Updater:
         self.journal = msgspec.structs.replace(self.journal, **changes)
         journal.save(self._root, self.journal)
 
-    def _leave_what_is_not_proven(self, reason: str) -> None:
+    def _leave_what_is_not_proven(self, name: targets.Kind, reason: str) -> None:
         """At rest, what is active was proven. If it was not, the journal is lost, and nobody knows how it does."""
-        active, proven = self._slots.active(), self._slots.proven()
+        kind = self._kinds[name]
+        active, proven = kind.slots.active(), kind.slots.proven()
         if not proven or active == proven:
             return
-        if self._slots.is_whole(proven):
-            self.run("lost", plan_back(self._slots), reason)
+        if kind.is_whole(proven):
+            self.run("lost", plan_back(name, kind), reason)
         else:
-            self._slots.prove(active)
+            kind.slots.prove(active)
 
     def _fetch(self, plan: Plan) -> Outcome:
         assert plan.offer is not None, "only offers are fetched"
         if self.carrier is None:
             return Outcome("failed", "there is nowhere to fetch it from any more")
         try:
-            found = fetching.fetch(self._root, plan.offer, self.carrier, self._slots)
+            found = fetching.fetch(self._root, plan.offer, self.carrier, self._kinds[plan.kind].slots)
         except GodwitError as error:
             return Outcome("failed", str(error))
         fetched_bytes = self.journal.fetched_bytes + found.fetched_bytes
@@ -162,35 +161,31 @@ class Updater:
         if not path.exists():
             return Outcome("failed", f"{path} is gone")
         try:
-            with Bundle(path) as bundle:
-                fitting.check(bundle, plan)
-                self._slots.stage(bundle, plan.slot)
+            self._kinds[plan.kind].stage(path, plan)
         except BundleError as error:
             return Outcome("refused", str(error))
         return Outcome("trusted" if plan.offer is None else "staged")
 
     def _test(self, plan: Plan) -> Outcome:
         try:
-            testing.check(self._slots.path(plan.slot), self._config.runtime.external)
+            self._kinds[plan.kind].check(plan.slot)
         except GodwitError as error:
             return Outcome("refused", str(error))
         return Outcome("passed")
 
     def _switch(self, plan: Plan) -> Outcome:
-        self._slots.activate(plan.slot)
+        self._kinds[plan.kind].slots.activate(plan.slot)
         # What a person installs by hand, or where there is nothing else, is what runs: there is no way back.
         return Outcome("switched" if plan.previous and plan.offer else "first")
 
     def _prove(self, plan: Plan) -> Outcome | None:
         if not self._watch:
             return None
-        folder, settings = self._slots.path(plan.slot), self._config.update
         try:
-            raw, limits = (folder / MANIFEST_NAME).read_bytes(), read_slot(folder).manifest.limits
+            expected = self._kinds[plan.kind].expected(plan.slot)
         except (OSError, BundleError) as error:
             return Outcome("unhealthy", f"it cannot be read any more: {error}")
-        sha256 = hashlib.sha256(raw).hexdigest()
-        probation = Probation(sha256, limits, settings, clock.boot_id(), clock.uptime_ms())
+        probation = Probation(expected, self._config.update, clock.boot_id(), clock.uptime_ms())
         verdict = watching.watch(self._root, probation)
         if verdict is None:
             self._save(starts=0)  # it ended by itself, which is no loop
@@ -198,17 +193,18 @@ class Updater:
         return Outcome(verdict.event, verdict.reason)
 
     def _commit(self, plan: Plan) -> Outcome:
-        self._slots.prove(plan.slot)
+        self._kinds[plan.kind].slots.prove(plan.slot)
         history.forgive(self._root, plan.kind, plan.deployment, plan.version)
         self._end("update_committed", plan)
         return Outcome("committed")
 
     def _switch_back(self, plan: Plan) -> Outcome:
-        if not self._slots.is_whole(plan.previous):
-            self._slots.prove(plan.slot)
+        kind = self._kinds[plan.kind]
+        if not kind.is_whole(plan.previous):
+            kind.slots.prove(plan.slot)
             return Outcome("no_way_back", f"{self.journal.reason}; slot {plan.previous or '-'} is not whole")
-        self._slots.activate(plan.previous)
-        self._slots.prove(plan.previous)
+        kind.slots.activate(plan.previous)
+        kind.slots.prove(plan.previous)
         return Outcome("switched_back")
 
     def _reject(self, plan: Plan) -> Outcome:
@@ -224,30 +220,23 @@ class Updater:
         """Tell what became of it, and remove what it leaves."""
         self.finished = history.entry(event, self.journal)
         history.add(self._root, self.finished)
-        if plan.slot != self._slots.active() and not self._slots.holds_another(
-            plan.slot, plan.deployment, plan.version
-        ):
-            self._slots.wipe(plan.slot)
+        kind = self._kinds[plan.kind]
+        if plan.slot != kind.slots.active() and kind.named(plan.slot) in (None, (plan.deployment, plan.version)):
+            kind.slots.wipe(plan.slot)
         if event != "update_failed":  # then a part of it may be of use the next time
             for path in self._root.download.iterdir():
                 path.unlink()
 
 
-def plan_back(slots: Slots) -> Plan:
+def plan_back(name: targets.Kind, kind: Kind) -> Plan:
     """Leave the active slot for the other one.
 
     Raises:
-        UnavailableError: no whole deployment lies there.
+        UnavailableError: nothing whole lies there.
     """
-    active = slots.active()
-    other = slots.idle()
-    if not active or not slots.is_whole(other):
+    active, other = kind.slots.active(), kind.slots.idle()
+    if not active or not kind.is_whole(other):
         step = "install a bundle or a kit instead"
-        raise UnavailableError(Problem(str(slots.folder), "a whole deployment in the other slot", "none", step))
-    leaving = slots.path(active)
-    try:
-        manifest = read_slot(leaving).manifest
-        name, version = manifest.name, manifest.version
-    except BundleError:
-        name, version = "unknown", "unknown"
-    return Plan("deployment", name, version, active, other)
+        raise UnavailableError(Problem(str(kind.slots.folder), "a whole one in the other slot", "none", step))
+    leaving = kind.named(active) or kinds.Named("unknown", "unknown")
+    return Plan(name, leaving.name, leaving.version, active, other)

@@ -32,9 +32,18 @@ def read_token(path: Path) -> bytes:
     except OSError as problem:
         found = (problem.strerror or str(problem)).lower()
         raise InputError(Problem(f"http.token_file {path}", "a readable file", found, step)) from None
+    return checked(token, f"http.token_file {path}", step)
+
+
+def checked(token: bytes, where: str, step: str) -> bytes:
+    """The same token.
+
+    Raises:
+        InputError: it is none, at `where`; `step` is what to do.
+    """
     if not _TOKEN.fullmatch(token):
         found = f"{len(token)} bytes, or spaces among them"
-        raise InputError(Problem(f"http.token_file {path}", "16 or more printable characters", found, step))
+        raise InputError(Problem(where, "16 or more printable characters", found, step))
     return token
 
 

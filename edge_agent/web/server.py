@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 from edge_agent.config import Http
 from edge_agent.inference import InferReply, InferRequest
 from edge_agent.web import address, metrics, routes
 from edge_agent.web.application import Admission, Handler, told
-from edge_agent.web.auth import Guard, read_token
+from edge_agent.web.auth import Guard
 from edge_agent.web.backend import Backend
 from edge_agent.web.connection import Connection
 from edge_agent.web.live import Live
@@ -27,13 +26,8 @@ _SWEEP_S = 0.5
 _RETRY = b"Retry-After: 1\r\n"
 
 
-def build(settings: Http, backend: Backend) -> Server:
-    """The server that `settings` describe, not listening yet.
-
-    Raises:
-        InputError: the token cannot be read.
-    """
-    token = read_token(Path(settings.token_file)) if settings.token_file else None
+def build(settings: Http, token: bytes | None, backend: Backend) -> Server:
+    """The server that `settings` describe, not listening yet."""
     return Server(backend, token, int(settings.max_body_mb * 1e6), settings.max_waiting)
 
 

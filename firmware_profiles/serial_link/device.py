@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Protocol
 
 from firmware_profiles.errors import GodwitError, InputError, Problem
 from firmware_profiles.serial_link import contents as contents_
 from firmware_profiles.serial_link import states
 from firmware_profiles.serial_link.bitmap import Bitmap
 from firmware_profiles.serial_link.chunks import Chunks
-from firmware_profiles.serial_link.contents import Contents
 from firmware_profiles.serial_link.frames import END, Deframer, frame
 from firmware_profiles.serial_link.messages import (
     VERSION,
@@ -28,47 +26,12 @@ from firmware_profiles.serial_link.messages import (
     Working,
 )
 from firmware_profiles.serial_link.said import Said
+from firmware_profiles.serial_link.store import Store
 
 SILENCE_S = 30.0
 """Without a word from the host its transfer is let go; what arrived is kept."""
 _LOOK_S = 0.1
-
-
-class Store(Protocol):
-    """Where a transfer lies on the device."""
-
-    def known(self, sha256: bytes) -> tuple[Contents, Bitmap] | None:
-        """The transfer that is there, if it is this one; it is held until `release`.
-
-        Raises:
-            GodwitError: another receiver holds it.
-        """
-
-    def begin(self, listed: bytes, contents: Contents) -> Bitmap:
-        """Make room for this transfer, in place of any other one; what the other brought already has arrived.
-
-        Raises:
-            GodwitError: it cannot be kept.
-        """
-
-    def write(self, file: int, offset_bytes: int, content: bytes) -> None:
-        """Keep a piece of a file.
-
-        Raises:
-            GodwitError: it cannot be kept.
-        """
-
-    def arrived(self, bitmap: Bitmap) -> None:
-        """These pieces were written: keep that too, now or with later ones."""
-
-    def finish(self) -> None:
-        """Begin to check every hash and to install."""
-
-    def finishing(self) -> str | Said | list[int]:
-        """What is being done, or how it ended, or the files whose hash differs; after these, it is done."""
-
-    def release(self) -> None:
-        """Keep what has arrived, and let others have the store."""
+_MOST_ANSWERS = 64
 
 
 class Device:
@@ -123,7 +86,10 @@ class Device:
         """What to send now: answers are few, and go out whatever the room."""
         if self.state == "finishing":
             self._looked_s = now_s
-            self._look()
+            try:
+                self._look()
+            except GodwitError as error:
+                self._refuse(error)
         if now_s > self.heard_s + SILENCE_S:
             self.let_go()
         answers, self._answers = self._answers, []
@@ -204,6 +170,7 @@ class Device:
         known = self._store.known(self._sha256)
         if known is None:
             self._happened("unknown files")
+            self._store.release()
             self._answer(Gone(self._tag))
             return
         contents, self._bitmap = known
@@ -231,6 +198,7 @@ class Device:
         if hashlib.sha256(self._listed).digest() != self._sha256:
             self._bitmap = Bitmap(self._chunks.count)  # what CRC-32 missed: all of it once more
             self._happened("a hash differs")
+            self._store.release()
             self._owes_ack = False
             self._answer(Gone(self._tag))
             return
@@ -280,4 +248,5 @@ class Device:
     def _answer(self, message: Message) -> None:
         if not self._answers:
             self._answers.append(END)  # ends any noise before it
-        self._answers.append(frame(message))
+        if len(self._answers) < _MOST_ANSWERS:  # more wait only where nobody listens, and all can be asked again
+            self._answers.append(frame(message))

@@ -29,8 +29,7 @@ from firmware_profiles.serial_link.timing import FrameSize, RoundTrip
 
 SILENCE_S = 30.0
 """Without a word from the device it is given up."""
-_AGAIN_S = 1.0
-_KNOCK_S = 0.3
+_AGAIN_S = 0.3
 _BYES = 3
 
 ReadFile = Callable[[int, int, int], bytes]
@@ -76,12 +75,9 @@ class Host:
         return self._sending.arrived.arrived() * self._files.size_bytes // self._files.count, self._files.size_bytes
 
     def reconnected(self, now_s: float) -> None:
-        """The line was lost and is there again: begin anew; what arrived is not sent again."""
+        """The line was lost and is there again: a `Poll`, or what is repeated anyway, finds out what the device has."""
         self._deframer = Deframer()
-        self._heard_s = now_s
-        self._again_s = now_s
-        if self.state in ("listing", "filling"):
-            self._offer()
+        self._heard_s = self._again_s = now_s
 
     def feed(self, received: bytes, now_s: float) -> None:
         """Take what came in."""
@@ -131,10 +127,9 @@ class Host:
 
     def _repeated(self, now_s: float) -> bytes:
         """What is said until it is answered."""
-        if self.state == "knocking":
-            self._again_s = now_s + _KNOCK_S
-            return self._hello
         self._again_s = now_s + _AGAIN_S
+        if self.state == "knocking":
+            return self._hello
         if self.state == "finishing":
             return frame(Finish(self._tag))
         if self._offered:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from firmware_profiles.serial_link.messages import Ended
 
-_MOST_CHARACTERS = 1000
+_MOST_BYTES = 1000
+"""Of each text: both fit into one message."""
 
 
 class Said(NamedTuple):
@@ -26,19 +27,19 @@ class Said(NamedTuple):
     def message(self, tag: int) -> Ended:
         """As it travels."""
         texts = {"stdout": _end(self.stdout), "stderr": _end(self.stderr)}
-        return Ended(tag, self.exit_code & 0xFF, json.dumps(texts).encode("ascii", "replace"))
+        return Ended(tag, self.exit_code & 0xFF, json.dumps(texts, ensure_ascii=False).encode())
 
 
 def said(message: Ended) -> Said:
     """What the device says; of nonsense nothing is left but the exit code."""
     try:
         texts = json.loads(message.said)
-        return Said(message.exit_code, str(texts["stdout"]), str(texts["stderr"]))
+        return Said(message.exit_code, _end(str(texts["stdout"])), _end(str(texts["stderr"])))
     except (ValueError, RecursionError, TypeError, KeyError):
         return Said(message.exit_code, "", "")
 
 
 def _end(text: str) -> str:
-    """ASCII, so that JSON makes no character longer than two bytes, but for control characters."""
+    """What may go to a terminal; JSON makes no byte of it longer than two."""
     plain = "".join(letter if letter == "\n" or letter.isprintable() else " " for letter in text)
-    return plain.encode("ascii", "replace").decode()[-_MOST_CHARACTERS:]
+    return plain.encode("utf-8", "replace")[-_MOST_BYTES:].decode("utf-8", "ignore")

@@ -33,6 +33,7 @@ DEVICE: Mapping[tuple[str, str], str] = {
     ("filling", "Finish"): "finishing",
     ("finishing", "installed or not"): "ended",
     ("finishing", "a hash differs"): "idle",
+    ("finishing", "refused"): "ended",
     ("ended", "Offer of contents"): "listing",
     ("ended", "Offer of files"): "filling",
     ("ended", "refused"): "ended",

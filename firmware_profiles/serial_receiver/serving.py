@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from firmware_profiles.errors import Problem, UnavailableError
-from firmware_profiles.serial_link.device import Device, Store
+from firmware_profiles.serial_link.device import Device
 from firmware_profiles.serial_link.pump import Line, LineLostError, pump
+from firmware_profiles.serial_link.store import Store
 
 _ALONE_S = 60.0
 _LAST_WORDS_S = 0.2

@@ -39,7 +39,7 @@ _MODE = 0o600
 
 
 class Staging:
-    """A `firmware_profiles.serial_link.device.Store` in a folder."""
+    """A `serial_link.store.Store` in a folder."""
 
     def __init__(self, folder: Path, install: Callable[[Path, Contents], list[str]]) -> None:
         """Args: `install` makes the command from the folder of the files."""

@@ -52,6 +52,7 @@ def bring(host: Host, port: Port, progress: Progress) -> Said:
             progress("waiting for the line, which was lost", 0, 0)
             port.reopen(_BACK_S)
             host.reconnected(time.monotonic())
+    port.drain()
     assert host.outcome is not None
     return host.outcome
 

@@ -35,7 +35,7 @@ class ConsoleRoad:
         self._rights = "none"
         self._logged_in = False
         self._there = ""
-        self._brought = False
+        self._under_way = False
 
     def open(self, owner: str) -> None:
         """See `road.Road`."""
@@ -47,12 +47,13 @@ class ConsoleRoad:
 
     def close(self) -> None:
         """See `road.Road`. What did not come whole stays there: it need not be sent again."""
+        if not self._there:
+            return
         with contextlib.suppress(LineLostError, OSError, ValueError):
-            if self._brought:
+            if not self._under_way:
                 self._console.run(f"rm -rf {self._there}")
-            if self._logged_in:
-                self._console.type(b"exit\r")
-        self._logged_in = self._brought = False
+            self._console.type(b"exit\r" if self._logged_in else b"stty echo; PS1='$ '; PS2='> '\r")
+        self._there = ""
 
     def probe(self) -> Facts:
         """See `road.Road`."""
@@ -68,6 +69,7 @@ class ConsoleRoad:
 
     def put(self, folder: Path, progress: Progress) -> str:
         """See `road.Road`."""
+        self._under_way = True
         receiver = f"{self._there}/{receiver_zipapp.NAME}"
         self._console.push(receiver_zipapp.zipapp(), receiver, progress)
         host = bringing.host_of(contents.gather(folder, None))
@@ -76,7 +78,7 @@ class ConsoleRoad:
         said = bringing.bring(host, self._port, lambda _, done, total: progress(done, total))
         if told := from_process(said.exit_code, said.stderr):
             raise told
-        self._brought = True
+        self._under_way = False
         self._console.wait(_START_S)
         self._console.must("stty -echo", "the shell again")
         return f"{self._there}/received/files/{contents.KIT}"

@@ -16,6 +16,9 @@ Found = Literal["receiver", "console"]
 _KNOCK_S = 2.0
 _CONSOLE_S = 1.0
 _SPEED_S = 0.8
+_ENTER = b"\x15\r"  # Ctrl-U, lest what is typed already be taken for a command: a console says its prompt again
+_ECHO = b"echo godwit\r"  # a shell that was left without prompt and echo is silent but for this
+_KEPT_BYTES = 16_384
 _LEAST_TEXT_BYTES = 3
 _TEXT = frozenset(b"\t\n\r\x1b\x07\x08") | frozenset(range(0x20, 0x7F))
 _TEXT_SHARE = 0.9
@@ -28,8 +31,9 @@ def meet(port: Port, host: Host, where: str, baud: int) -> Found:
         UnavailableError: nobody answers, or somebody at another speed, which is named.
     """
     heard = _Knocking(host)
-    if found := _who(port, heard, _KNOCK_S) or _who(port, heard, _CONSOLE_S, enter=True):
-        return found
+    for typed, limit_s in ((b"", _KNOCK_S), (_ENTER, _CONSOLE_S), (_ENTER + _ECHO, _CONSOLE_S)):
+        if found := _who(port, heard, limit_s, typed):
+            return found
     for speed in SPEEDS:
         if speed == baud:
             continue
@@ -37,7 +41,7 @@ def meet(port: Port, host: Host, where: str, baud: int) -> Found:
             port.speed(speed)
         except UnavailableError:
             continue  # this port has no such speed
-        if found := _who(port, heard, _SPEED_S, enter=True):
+        if found := _who(port, heard, _SPEED_S, _ENTER):
             step = f"type ?baud={speed}, or set the device's port to {baud}"
             raise UnavailableError(Problem(where, f"a device at {baud} baud", f"a {found} at {speed}", step))
     told = f"{heard.total_bytes} bytes that are neither frames nor text, at any speed" if heard.total_bytes else "none"
@@ -66,27 +70,27 @@ class _Knocking:
         self.host = host
         self.came = b""
         self.total_bytes = 0
-        self._enter = b""
+        self._typed = b""
 
     def feed(self, received: bytes, now_s: float) -> None:
-        self.came += received
+        self.came = (self.came + received)[-_KEPT_BYTES:]
         self.total_bytes += len(received)
         self.host.feed(received, now_s)
 
     def output(self, now_s: float, room_bytes: int) -> bytes:
-        enter, self._enter = self._enter, b""
-        return enter + self.host.output(now_s, room_bytes)
+        typed, self._typed = self._typed, b""
+        return typed + self.host.output(now_s, room_bytes)
 
     def wake_s(self) -> float:
         return self.host.wake_s()
 
-    def begin(self, enter: bool) -> None:
-        """Anew; a console says its prompt again at `enter`."""
-        self.came, self._enter = b"", b"\x15\r" * enter
+    def begin(self, typed: bytes) -> None:
+        """Anew, with something for a console."""
+        self.came, self._typed = b"", typed
 
 
-def _who(port: Port, knocking: _Knocking, limit_s: float, enter: bool = False) -> Found | None:
-    knocking.begin(enter)
+def _who(port: Port, knocking: _Knocking, limit_s: float, typed: bytes) -> Found | None:
+    knocking.begin(typed)
     _knock(port, knocking, limit_s)
     if not _unmet(knocking):
         return "receiver"

@@ -52,8 +52,7 @@ class OnDevice:
         """
         facts = self._road.probe()
         goods = source.choose(facts.arch, facts.board)
-        problems = [*plan.obstacles(goods, facts, self.name), *self._rights(facts)]
-        if problems:
+        if problems := [*plan.obstacles(goods, facts, self.name), *self._rights(facts)]:
             raise UnavailableError(*problems)
         return plan.of(goods, self.name, self._road.root, self._steps(goods, facts), facts, plan.remarks(facts))
 
@@ -123,4 +122,5 @@ class OnDevice:
         if not self._given.password_file:
             step = "give the password's file: --password-file F"
             return [Problem(self.name, expected, "a sudo that wants a password", step)]
+        self._road.run(["true"], as_root=True)  # a wrong one is told now
         return []

@@ -65,6 +65,12 @@ class Port:
         except (OSError, ValueError, termios.error) as error:
             raise self._refused(error) from None
 
+    def drain(self) -> None:
+        """Wait until the last words have left."""
+        assert self._opened is not None
+        with contextlib.suppress(OSError, termios.error):
+            self._opened.flush()
+
     def reopen(self, limit_s: float) -> None:
         """After the line was lost: as soon as the port is there again.
 

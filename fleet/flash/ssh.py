@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import select
 import shlex
 import shutil
@@ -32,6 +33,8 @@ _OPEN_LIMIT_S = 3.0 * CONNECT_S
 _CLOSE_LIMIT_S = 5.0
 _BEAT_S = 10.0
 _NO_PYTHON = 127
+# What sudo tells before it runs anything; in C's locale.
+_REFUSAL = re.compile(r"incorrect password|not in the sudoers file|not allowed to execute|must have a tty")
 _ASK = '#!/bin/sh\nexec head -n 1 "$GODWIT_PASSWORD_FILE"\n'
 
 
@@ -116,7 +119,7 @@ class Ssh:
         command = shlex.join(arguments)
         given = b""
         if as_root and self._rights == "password" and self._password_file:
-            command = f"sudo -S -p '' -- {command}"
+            command = f"LC_ALL=C sudo -S -p '' -- {command}"
             given = _first_line(self._password_file) + b"\n"
         elif as_root and self._rights == "sudo":
             command = f"sudo -n -- {command}"
@@ -124,8 +127,9 @@ class Ssh:
         told = ran.stderr.decode(errors="replace")
         if ran.returncode == LOST:
             raise self._lost(ssh.last(told))
-        if as_root and given and "incorrect password" in told:
-            raise self._unavailable("sudo's password", "another one", "correct the file of --password-file")
+        if given and ran.returncode != 0 and (refusal := _REFUSAL.search(told)):
+            step = "correct the file of --password-file, or log in as a user who may use sudo"
+            raise self._unavailable("a user and a password that sudo takes", refusal[0], step)
         return Finished(ran.returncode, ran.stdout, told)
 
     def _probe(self, as_root: bool) -> Facts:

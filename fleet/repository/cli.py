@@ -35,57 +35,56 @@ def repo() -> None:
     "--root-keys", type=options.FILE, metavar="DIR", help="Where the root key goes, which is to be kept offline."
 )
 @click.option(
-    "--threshold",
-    "thresholds",
+    "--signed-by",
     multiple=True,
-    callback=options.per_role,
-    metavar="ROLE=N",
-    help="So many keys must sign (default: 1).",
+    callback=options.keys,
+    metavar="ROLE=N/M",
+    help="N of M keys must sign (default: 1/1).",
 )
 @click.option(
-    "--expires",
-    multiple=True,
-    callback=options.per_role,
-    metavar="ROLE=N",
-    help="Days that a role's metadata is valid.",
+    "--expires", multiple=True, callback=options.days, metavar="ROLE=DAYS", help="How long a role's metadata is valid."
 )
 @click.option("--no-passphrase", is_flag=True, help="Leave the private keys unencrypted, mode 0600.")
 @click.option(
     "--passphrase-file", multiple=True, type=options.FILE, metavar="F", help="Holds a passphrase; else it is asked for."
 )
+@options.dry_run
 @options.as_json
 def init(
     folder: Path,
     root_keys: Path | None,
-    thresholds: dict[Role, int],
+    signed_by: dict[Role, tuple[int, int]],
     expires: dict[Role, int],
     no_passphrase: bool,
     passphrase_file: tuple[Path, ...],
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Make a repository, and its keys: ed25519, in files with a passphrase.
 
     \b
     godwit repo init updates --root-keys /media/safe/root-keys
-    godwit repo init updates --threshold root=2 --expires timestamp=7
+    godwit repo init updates --signed-by root=2/3 --expires timestamp=7
     """
     from fleet.repository import creating
     from fleet.repository.passphrases import Passphrases
 
-    passphrase = None if no_passphrase else Passphrases(passphrase_file).new()
-    wanted = creating.Wanted(folder, root_keys, passphrase, thresholds, expires)
-    places = creating.create(wanted)
+    places = creating.check(folder)
+    passphrase = None if no_passphrase or dry_run else Passphrases(passphrase_file).new()
+    if not dry_run:
+        creating.create(creating.Wanted(folder, root_keys, passphrase, signed_by, expires))
     of_root = str((root_keys or places.root_keys).resolve())
     made = {
         "repository": str(places.folder),
         "publish": str(places.public),
         "trust_root": str(places.metadata / "1.root.json"),
         "root_keys": of_root,
-        "encrypted": passphrase is not None,
+        "encrypted": not no_passphrase,
     }
-    kept = "encrypted" if passphrase else "NOT encrypted"
+    kept = "NOT encrypted" if no_passphrase else "encrypted"
+    did = "would make" if dry_run else "made"
     lines = [
-        f"made {places.folder}; its private keys are {kept}",
+        f"{did} {places.folder}; its private keys are {kept}",
         f"publish {places.public} as it is; devices start from {made['trust_root']}",
         f"carry {of_root} to a safe place that is offline, and copy it",
     ]
@@ -95,6 +94,7 @@ def init(
 @repo.command()
 @click.argument("bundles", nargs=-1, required=True, type=options.FILE, metavar="BUNDLE...")
 @click.option("--to", "group", default=DEFAULT_GROUP, metavar="GROUP", help="Devices of this group (default: default).")
+@click.option("--device", "profiles", multiple=True, metavar="PROFILE", help="Whom an agent's code is for.")
 @options.at_repo
 @options.with_secrets
 @options.dry_run
@@ -102,6 +102,7 @@ def init(
 def add(
     bundles: tuple[Path, ...],
     group: str,
+    profiles: tuple[str, ...],
     folder: Path,
     keys: tuple[Path, ...],
     passphrase_file: tuple[Path, ...],
@@ -113,14 +114,15 @@ def add(
     \b
     godwit repo add dist/*.godwit
     godwit repo add digits-1.1.0-raspberry-pi-5.godwit --to canary
+    godwit repo add godwit-agent-0.2.0-cp311-aarch64.godwit-agent --device raspberry-pi-5
     """
     from fleet.repository import adding, places
 
     options.check_group(group)
     with places.locked(places.existing(folder)):
         current, keyring = options.open_repo(folder, keys, passphrase_file)
-        planned = adding.plan(current, bundles, group)
-        written = [] if dry_run else adding.add(current, keyring, planned)
+        planned = adding.plan(current, bundles, group, profiles)
+        written = [] if dry_run else adding.add(current, keyring, planned, lambda said: click.echo(said, err=True))
     if as_json:
         click.echo(msgspec.json.encode({"targets": planned, "written": written}))
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--role", "roles", multiple=True, type=click.Choice(options.ROLES), help="Default: snapshot and timestamp."
 )
-@click.option("--expires", multiple=True, callback=options.per_role, metavar="ROLE=N", help="Days, from now on.")
+@click.option("--expires", multiple=True, callback=options.days, metavar="ROLE=DAYS", help="How long, from now on.")
 @click.option(
     "--reset", is_flag=True, help="Devices take this moment for now; a way back for those that lost the chain."
 )
@@ -83,7 +83,9 @@ def rotate_key(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Put a new key in the place of an old one, in every role that it signs; the root keys must be at hand.
+    """Put a new key in the place of an old one, in every role that it signs.
+
+    The root keys must be at hand.
 
     \b
     godwit repo rotate-key timestamp --keys /media/safe/root-keys
@@ -127,7 +129,9 @@ def revoke(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take a key out of every role without another in its place; the root keys must be at hand.
+    """Take a key out of every role, without another in its place.
+
+    The root keys must be at hand.
 
     \b
     godwit repo revoke 1a2b3c4d --keys /media/safe/root-keys

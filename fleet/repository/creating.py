@@ -14,10 +14,11 @@ from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 from fleet.repository import settings, signers, state
-from fleet.repository.places import Places
+from fleet.repository.places import Places, told
 from fleet.repository.settings import DEFAULT_DAYS, ROLES, Role, Settings
 
 _SHARED: dict[Role, str] = {"root": "root", "targets": "targets", "snapshot": "online", "timestamp": "online"}
+_ALONE = (1, 1)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -26,15 +27,27 @@ class Wanted(msgspec.Struct, frozen=True):
     Attributes:
         root_keys: where the private keys of the root role go; None for its own folder.
         passphrase: of the new private keys; None for none.
-        thresholds: of roles that want more than one signature; each gets as many keys.
+        signed_by: of roles that have more than one key: how many of how many must sign.
         expires_days: as declared, over the defaults.
     """
 
     folder: Path
     root_keys: Path | None
     passphrase: str | None
-    thresholds: Mapping[Role, int]
+    signed_by: Mapping[Role, tuple[int, int]]
     expires_days: Mapping[Role, int]
+
+
+def check(folder: Path) -> Places:
+    """Where a new repository will lie.
+
+    Raises:
+        InputError: there is something already.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        step = "name a new folder"
+        raise InputError(Problem(str(folder), "an empty or new folder", "files in it", step))
+    return Places(folder.resolve())
 
 
 def create(wanted: Wanted) -> Places:
@@ -42,18 +55,17 @@ def create(wanted: Wanted) -> Places:
 
     Raises:
         InputError: there is something already.
+        UnavailableError: it cannot be written.
     """
-    places = Places(wanted.folder.resolve())
-    if places.folder.exists() and any(places.folder.iterdir()):
-        step = "name a new folder"
-        raise InputError(Problem(str(wanted.folder), "an empty or new folder", "files in it", step))
-    places.metadata.mkdir(parents=True)
-    places.targets.mkdir()
-    try:
-        _fill(places, wanted)
-    except BaseException:
-        shutil.rmtree(places.folder)
-        raise
+    places = check(wanted.folder)
+    with told(wanted.folder):
+        places.metadata.mkdir(parents=True)
+        places.targets.mkdir()
+        try:
+            _fill(places, wanted)
+        except BaseException:
+            shutil.rmtree(places.folder)
+            raise
     return places
 
 
@@ -63,7 +75,7 @@ def _fill(places: Places, wanted: Wanted) -> None:
     for role in ROLES:
         for _, signer in made[role]:
             root.add_key(signer.public_key, role)
-        root.roles[role].threshold = len(made[role])
+        root.roles[role].threshold, _ = wanted.signed_by.get(role, _ALONE)
     days = {**DEFAULT_DAYS, **wanted.expires_days}
     first = {"root": root, "targets": Targets(), "snapshot": Snapshot(), "timestamp": Timestamp()}
     first["snapshot"].meta = {"targets.json": MetaFile(1)}  # type: ignore[attr-defined]
@@ -84,7 +96,8 @@ def _make_keys(places: Places, wanted: Wanted) -> dict[Role, list[tuple[str, Sig
     for role in ROLES:
         folder = (wanted.root_keys or places.root_keys) if role == "root" else places.keys
         keys = by_name.setdefault(_SHARED[role], [])
-        while len(keys) < wanted.thresholds.get(role, 1):
+        _, count = wanted.signed_by.get(role, _ALONE)
+        while len(keys) < count:
             keys.append(signers.generate(folder, _SHARED[role], wanted.passphrase))
-        made[role] = keys[: wanted.thresholds.get(role, 1)]
+        made[role] = keys[:count]
     return made

@@ -8,6 +8,7 @@ to hold a fleet at its state over the network.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -107,7 +108,8 @@ def write(current: State, keys: Keyring, planned: Planned, out: Path) -> Kit:
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         kit = _fill(current, signers, planned, folder)
-        folder.chmod(0o755)
+        with contextlib.suppress(PermissionError):  # a FAT stick has no modes
+            folder.chmod(0o755)
         if out.exists():
             shutil.rmtree(out)
         os.replace(folder, out)
@@ -130,13 +132,14 @@ def _fill(current: State, signers: _Signers, planned: Planned, folder: Path) -> 
     state.stamp(snapshot, planned.days)
     timestamp = Timestamp(current.timestamp.version, snapshot_meta=MetaFile(snapshot.version))
     state.stamp(timestamp, planned.days, Note(kit=True))
-    atomic.write_bytes(metadata / f"{snapshot.version}.snapshot.json", state.sign(snapshot, signers.snapshot))
-    atomic.write_bytes(metadata / "timestamp.json", state.sign(timestamp, signers.timestamp))
+    (metadata / f"{snapshot.version}.snapshot.json").write_bytes(state.sign(snapshot, signers.snapshot))
+    (metadata / "timestamp.json").write_bytes(state.sign(timestamp, signers.timestamp))
     for target in planned.files:
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(public / target, folder / target)
     kit = Kit(1, _text(state.utc_now()), _text(timestamp.expires), planned.profiles, planned.groups)
-    atomic.write_bytes(folder / KIT_FILE, msgspec.json.format(msgspec.json.encode(kit), indent=2) + b"\n")
+    (folder / KIT_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(kit), indent=2) + b"\n")
+    os.sync()  # a stick is pulled out as soon as the command has ended
     return kit
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -19,19 +19,34 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path)
 ROLES = ("root", "targets", "snapshot", "timestamp")
+_DAYS = re.compile(r"([a-z]+)=([1-9][0-9]{0,4})()\Z")
+_KEYS = re.compile(r"([a-z]+)=([1-9])/([1-9])\Z")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def per_role(_ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[Role, int]:
-    """`ROLE=NUMBER`, once for each role."""
-    found: dict[Role, int] = {}
+def days(_ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[Role, int]:
+    """`ROLE=DAYS`, once for each role."""
+    return {
+        role: int(match[2])
+        for role, match in _per_role(param, values, _DAYS, "a number from 1 to 36500, as in timestamp=7")
+    }
+
+
+def keys(_ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[Role, tuple[int, int]]:
+    """`ROLE=N/M`, once for each role: N of M keys must sign."""
+    found = _per_role(param, values, _KEYS, "how many of how many, up to 9, as in root=2/3")
+    return {role: (int(match[2]), int(match[3])) for role, match in found}
+
+
+def _per_role(
+    param: click.Parameter, values: tuple[str, ...], pattern: re.Pattern[str], then: str
+) -> Iterator[tuple[Role, re.Match[str]]]:
     for value in values:
-        role, _, number = value.partition("=")
-        if role not in ROLES or not number.isascii() or not number.isdigit() or not 1 <= int(number[:6]) <= 36_500:
-            expected = f"one of {', '.join(ROLES)}, then = and a number from 1 to 36500"
-            raise InputError(Problem(param.opts[0], expected, repr(value), "as in timestamp=7"))
-        found[cast("Role", role)] = int(number)
-    return found
+        match = pattern.match(value)
+        if match is None or match[1] not in ROLES or not 1 <= int(match[2]) <= int(match[3] or 36_500):
+            expected = f"one of {', '.join(ROLES)}, then = and {then}"
+            raise InputError(Problem(param.opts[0], expected, repr(value), "correct it"))
+        yield cast("Role", match[1]), match
 
 
 def at_repo(command: F) -> F:

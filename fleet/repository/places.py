@@ -84,9 +84,9 @@ def locked(places: Places) -> Iterator[None]:
     """Hold the repository alone.
 
     Raises:
-        UnavailableError: another command holds it.
+        UnavailableError: another command holds it, or something in the block could not be read or written.
     """
-    with (places.folder / "lock").open("a+") as stream:
+    with told(places.folder), (places.folder / "lock").open("a+") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -97,3 +97,18 @@ def locked(places: Places) -> Iterator[None]:
         stream.write(str(os.getpid()))
         stream.flush()
         yield
+
+
+@contextlib.contextmanager
+def told(folder: Path) -> Iterator[None]:
+    """Tell in our own words what the system refuses in the block.
+
+    Raises:
+        UnavailableError: a file could not be read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        step = "check its rights and its free space; nothing was changed"
+        raise UnavailableError(Problem(str(error.filename or folder), "a file to read or write", found, step)) from None

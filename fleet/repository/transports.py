@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ PREDECESSORS = 3
 MAX_PATCHED_BYTES = 64 << 20
 _PRESET = 6  # needs 9 MiB of memory to unpack; the higher ones are made for larger windows
 _CHUNK_BYTES = 1 << 20
+_QUIET_BYTES = 4 << 20
 
 
 class Made(NamedTuple):
@@ -33,14 +34,19 @@ class Made(NamedTuple):
     file: Path
 
 
-def make(bundle: Path, name: str, predecessors: Sequence[tuple[str, Path]], folder: Path) -> Iterator[Made]:
+def make(
+    bundle: Path, name: str, predecessors: Sequence[tuple[str, Path]], folder: Path, tell: Callable[[str], None]
+) -> Iterator[Made]:
     """Make the transports of `bundle` that pay, as files in `folder`.
 
     Args:
         name: of the target.
         predecessors: (SHA-256, file) of earlier bundles, newest first.
+        tell: what is done, where it takes long.
     """
     full_bytes = bundle.stat().st_size
+    said = tell if full_bytes > _QUIET_BYTES else _nobody
+    said(f"compressing {name} ({full_bytes >> 20} MiB)")
     packed = folder / "xz"
     _compress(bundle, packed)
     packed_bytes = packed.stat().st_size
@@ -51,10 +57,15 @@ def make(bundle: Path, name: str, predecessors: Sequence[tuple[str, Path]], fold
     for sha256, old in predecessors[:PREDECESSORS]:
         if old.stat().st_size > MAX_PATCHED_BYTES:
             continue
+        said(f"comparing {name} with the bundle {sha256[:12]}")
         patch = folder / f"{sha256}.bsdiff4"
         bsdiff4.file_diff(str(old), str(bundle), str(patch))
         if patch.stat().st_size < min(full_bytes // 2, packed_bytes):
             yield _made("bsdiff4", patch, f"{name}.{sha256[:12]}.bsdiff4", sha256)
+
+
+def _nobody(_said: str) -> None:
+    """Small bundles take no time worth a word."""
 
 
 def sha256_of(path: Path) -> str:

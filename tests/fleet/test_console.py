@@ -104,6 +104,13 @@ def test_a_console_is_recognised(tmp_path: Path) -> None:
         assert meeting.meet(port, host, "here", PTY_BAUD) == "console"
 
 
+def test_a_console_that_was_left_mute_is_recognised(tmp_path: Path) -> None:
+    with at(SH, tmp_path) as (port, _):
+        Console(port.line, "here").enter(NOBODY)
+        host = bringing.host_of(kit(tmp_path / "kit", 10))
+        assert meeting.meet(port, host, "here", PTY_BAUD) == "console"
+
+
 def test_a_bare_device_gets_files_and_runs_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     cargo = kit(tmp_path / "kit", 100_000, 3)

@@ -14,11 +14,11 @@ from firmware_profiles.errors import InputError
 from fleet.flash import serial_target
 from fleet.flash.serial_target import SerialTarget
 from tests.edge_agent.support import null_bundle
+from tests.fleet.conftest import Flash
 from tests.fleet.serial_lines import ended, until
 from tools.pty_relay import Relay
 
 BAUD = 3_000_000
-WAIT_S = 120.0
 
 
 @pytest.fixture
@@ -27,9 +27,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def relay(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+def relay(tmp_path: Path, root: Path) -> Iterator[Relay]:
     """A line with a little noise, at whose other end an agent receives."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     with Relay(tmp_path, errors=1e-5) as running:
         flags = ["--serial", str(running.device.path), "--baud", str(BAUD), "--root", str(root)]
         line = [sys.executable, "-m", "edge_agent", "receive", *flags]
@@ -38,12 +37,7 @@ def relay(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
             yield running
 
 
-def flash(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "godwit", "flash", *map(str, words)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=WAIT_S)
-
-
-def test_a_bundle_becomes_the_active_deployment(tmp_path: Path, root: Path, relay: Relay) -> None:
+def test_a_bundle_becomes_the_active_deployment(tmp_path: Path, root: Path, relay: Relay, flash: Flash) -> None:
     target = f"serial://{relay.host.path}?baud={BAUD}"
     bundle = null_bundle(tmp_path / "tiny.godwit")
     planned = flash(bundle, target, "--dry-run")
@@ -56,12 +50,12 @@ def test_a_bundle_becomes_the_active_deployment(tmp_path: Path, root: Path, rela
     assert (root / "slots" / "active" / "manifest.json").exists()
     assert (root / "trust" / "root.json").exists()
     before = relay.carried_bytes
-    again = flash(bundle, target)
-    assert "was active already" in again.stdout
+    again = flash(bundle, target, "--json")
+    assert json.loads(again.stdout)["changed"] is False
     assert relay.carried_bytes - before < 5000
 
 
-def test_what_the_device_refuses_is_told_here(tmp_path: Path, root: Path, relay: Relay) -> None:
+def test_what_the_device_refuses_is_told_here(tmp_path: Path, root: Path, relay: Relay, flash: Flash) -> None:
     refused = flash(
         null_bundle(tmp_path / "tiny.godwit"), f"serial://{relay.host.path}?baud={BAUD}", "--broker", "x://y"
     )

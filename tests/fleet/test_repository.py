@@ -109,7 +109,7 @@ def test_without_a_key_nothing_changes(godwit: Command, tmp_path: Path, role: st
 
 
 def test_keys_are_encrypted_unless_it_is_asked_otherwise(godwit: Command, tmp_path: Path) -> None:
-    made = godwit.init("--root-keys", tmp_path / "safe", "--threshold", "root=2")
+    made = godwit.init("--root-keys", tmp_path / "safe", "--signed-by", "root=2/2")
     keys = [*(tmp_path / "safe").iterdir(), *(godwit.folder / "keys").iterdir()]
     assert len(keys) == 4
     for path in keys:
@@ -144,6 +144,8 @@ def test_a_folder_with_files_is_left_alone(godwit: Command) -> None:
 
 
 def test_dry_runs_write_nothing(godwit: Command, tmp_path: Path) -> None:
+    godwit.init("--dry-run")
+    assert not godwit.folder.exists()
     godwit.init()
     godwit.repo("add", pack(tmp_path))
     before = godwit.public()
@@ -190,3 +192,15 @@ def test_the_served_folder_is_what_is_published(godwit: Command, tmp_path: Path)
         finally:
             server.terminate()
         assert server.wait(30) == 130
+
+
+def test_a_place_that_cannot_be_written_is_told(godwit: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = godwit("repo", "init", tmp_path / "file" / "updates", "--no-passphrase")
+    assert (code, "expected a file to read or write, found not a directory; check its rights" in err) == (4, True)
+    godwit.init()
+    godwit.repo("add", pack(tmp_path))
+    before = godwit.public()
+    code, _, err = godwit.tried("kit", tmp_path / "file" / "kit")
+    assert (code, "expected a file to read or write" in err) == (4, True)
+    assert godwit.public() == before

@@ -64,17 +64,33 @@ def test_changing_a_key_needs_the_root_key_and_else_changes_nothing(filled: Comm
     assert sorted((filled.folder / "keys").iterdir()) == made
 
 
-def test_one_of_two_keys_is_revoked_and_the_last_one_cannot_be(godwit: Command, tmp_path: Path) -> None:
-    godwit.init("--threshold", "root=2", "--threshold", "targets=2")
+def test_a_key_is_revoked_as_long_as_enough_are_left(godwit: Command, tmp_path: Path) -> None:
+    godwit.init("--signed-by", "targets=2/3")
     godwit.repo("add", pack(tmp_path))
-    first = godwit.repo("status")["roles"][1]["keys"][0]
+    first, second, _ = godwit.repo("status")["roles"][1]["keys"]
+    godwit.repo("revoke", first)
+    assert name(godwit, tmp_path / "device") == ONE
     before = godwit.public()
-    code, _, err = godwit.tried("revoke", first)
+    code, _, err = godwit.tried("revoke", second)
     assert code == 2
     assert "expected 2 keys of targets to be left, found 1; put another in its place" in err
     code, _, err = godwit.tried("revoke", "zz")
     assert "expected the beginning of one key's id, found 'zz'" in err
     assert godwit.public() == before
+    for wrong in ("targets=3/2", "targets=0/1", "target=1/1", "targets=2"):
+        code, _, err = godwit("repo", "init", tmp_path / "other", "--no-passphrase", "--signed-by", wrong)
+        assert (code, "then = and how many of how many" in err) == (2, True)
+
+
+def test_one_of_three_root_keys_may_be_lost(godwit: Command, tmp_path: Path) -> None:
+    godwit.init("--signed-by", "root=2/3")
+    godwit.repo("add", pack(tmp_path))
+    name(godwit, tmp_path / "device")
+    lost = next((godwit.folder / "root-keys").iterdir())
+    lost.unlink()
+    godwit.repo("rotate-key", lost.stem.removeprefix("root-"))
+    assert name(godwit, tmp_path / "device") == ONE
+    assert godwit.repo("status")["roles"][0]["threshold"] == 2
 
 
 def test_a_stolen_key_signs_nothing_after_it_was_rotated(filled: Command, tmp_path: Path) -> None:
@@ -164,4 +180,7 @@ def test_how_long_roles_live_is_declared(godwit: Command, tmp_path: Path) -> Non
     godwit.repo("add", pack(tmp_path))
     assert godwit.repo("status")["roles"][3]["days_left"] == 60
     code, _, err = godwit.tried("sign", "--expires", "timestam=60")
-    assert (code, "--expires: expected one of root, targets, snapshot, timestamp, then = and a" in err) == (2, True)
+    assert (code, "--expires: expected one of root, targets, snapshot, timestamp, then = and a number" in err) == (
+        2,
+        True,
+    )

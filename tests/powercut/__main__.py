@@ -23,8 +23,6 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "powercut"
 RESULTS = FOLDER / "results.txt"
 _SOURCES = ("edge_agent", "firmware_profiles", "tests/powercut", "tests/edge_agent/ota")
-_EVERY_REAL = 150
-"""One cut in so many is made with a real model and a real agent."""
 
 
 def main() -> int:
@@ -40,7 +38,6 @@ def main() -> int:
         bench = Bench(light, folder / "record")
         recorded = [bench.record(way) for way in paths.through()]
         cuts = list(plan(recorded))
-        cuts += [cut._replace(real=True) for cut in cuts[::_EVERY_REAL] if not cut.again]
         left = [cut for cut in cuts[: most or None] if cut.name not in done]
         print(f"{len(recorded)} ways through the table, {len(cuts)} cuts, {len(left)} to be made", flush=True)
         benches = [

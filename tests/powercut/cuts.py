@@ -17,6 +17,8 @@ from tests.powercut.sessions import Session, prepare
 from tests.powercut.trace import Call
 
 DEVICE = Path("/device")
+_EVERY_REAL = 150
+"""One cut in so many is made with a real model and a real agent, too."""
 
 
 class Cut(NamedTuple):
@@ -77,7 +79,7 @@ class Bench:
         session = self._session(way, real=False)
         model, logs = disk.Disk(self._device, DEVICE), self._folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        _, traced = trace.traced(session, logs / "log")
+        _, traced = trace.traced(session.run, logs / "log")
         shutil.rmtree(logs)
         calls = [call.moved(self._device, DEVICE) for call in traced]
         changes = [number for number, call in enumerate(calls) if model.apply(call) and call.can_change]
@@ -95,12 +97,25 @@ class Bench:
         session = self._session(recorded.way, cut.real)
         if cut.loss:
             self._lose(cut, recorded)
-        elif not trace.cut(session, recorded.at(cut.change).point):
+        elif not trace.cut(session.run, recorded.at(cut.change).point):
             raise BrickedError(f"it was not cut at {recorded.at(cut.change).point}: the runs differ")
         if cut.again:
             self._cut_recovery(session, recorded, random.Random(cut.name))  # noqa: S311  # nothing secret
         shutil.copytree(self._device, self.left, symlinks=True)
         judge(self._material, self._device, cut.real)
+
+    def refuse(self, change: int, recorded: Recorded, error: str) -> None:
+        """Let the disk refuse one change and all of its kind that follow, and judge what that leaves.
+
+        Raises:
+            BrickedError: what must never be.
+        """
+        session = self._session(recorded.way, real=False)
+        point = recorded.at(change).point
+        code = trace.refused(session.run, point, error)
+        if code not in (0, 4, 5, 6):
+            raise BrickedError(f"{error} at {point} ended with exit code {code}")
+        judge(self._material, self._device)
 
     def _session(self, way: Way, real: bool) -> Session:
         """A fresh device, and what is going to happen to it."""
@@ -126,7 +141,7 @@ class Bench:
         shutil.rmtree(before, ignore_errors=True)
         shutil.copytree(self._device, before, symlinks=True)
         recovery = session._replace(way=session.way._replace(begin="found"))
-        while not trace.cut(recovery, f"{name}:{ordinal}"):
+        while not trace.cut(recovery.run, f"{name}:{ordinal}"):
             if ordinal == 1:
                 return  # the recovery has no such call
             ordinal //= 2
@@ -144,4 +159,7 @@ def plan(recorded: Sequence[Recorded]) -> Iterator[Cut]:
             found += [Cut(way, number, loss) for loss in (losses[0], losses[1 + number % (len(losses) - 1)])]
             found.append(Cut(way, number, ("", *losses)[number % (1 + len(losses))], again=True))
     random.Random(1).shuffle(found)  # noqa: S311  # nothing secret
-    yield from found
+    for number, cut in enumerate(found, 1):
+        yield cut
+        if number % _EVERY_REAL == 0:
+            yield cut._replace(again=False, real=True)

@@ -40,7 +40,7 @@ def judge(material: Material, device: Path, real: bool = False) -> None:
     _predicts(material, device, {"1", "2", "0"}, real)
     goal = Session(material, device, Way("found", {}), "3", real)
     for _ in range(_MOST_RUNS):
-        code = trace.run(goal)
+        code = trace.run(goal.run)
         if _version(material, device) == "3":
             break
     else:
@@ -89,7 +89,7 @@ def _runs(device: Path) -> None:
     data = device / "var" / "inputs.npz"
     np.savez(data, x=images(3))
     config = device / "etc" / "agent.toml"
-    if "[[source]]" not in config.read_text(encoding="utf-8"):
+    if 'name = "replay"' not in config.read_text(encoding="utf-8"):
         with config.open("a", encoding="utf-8") as stream:
             stream.write(f'\n[[source]]\nname = "replay"\nkind = "replay"\npath = "{data}"\n')
     (device / "var" / "spool.db").unlink(missing_ok=True)

@@ -21,6 +21,7 @@ import edge_agent.commands.update
 from edge_agent.layout import Root
 from edge_agent.ota import testing, trial, updater, watching
 from edge_agent.ota.folder import FolderCarrier
+from edge_agent.ota.kinds import Deployments
 from edge_agent.ota.proof import Verdict
 from edge_agent.ota.slots import Slots
 from edge_agent.ota.states import Event, State
@@ -39,7 +40,7 @@ class Session(NamedTuple):
     version: str = "2"
     real: bool = False
 
-    def __call__(self) -> None:
+    def run(self) -> None:
         """Run it in this process, which is nobody's who wants to go on.
 
         Raises:
@@ -77,9 +78,10 @@ def _any(session: Session) -> int:
     root = Root(session.device)
     from edge_agent import config
 
-    works = updater.Updater(root, config.load(root.config), FolderCarrier(session.material.kit(session.version)), True)
+    settings = config.load(root.config)
+    works = updater.Updater(root, settings, FolderCarrier(session.material.kit(session.version)), True)
     works.resume()
-    works.run(session.way.begin, plan_back(Slots(root.slots)))
+    works.run(session.way.begin, plan_back("deployment", Deployments(root, settings)))
     return 0
 
 

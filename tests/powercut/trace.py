@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -34,7 +36,8 @@ _READ_TOO = ("close", "lseek")
 _LINE = re.compile(r"^(?P<name>\w+)\((?P<arguments>.*)\) += (?P<result>-?\d+)")
 _OPENED_FOR_WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")
 _LIMIT_S = 120.0
-_BROKEN = 70
+BROKEN = 70
+"""Exit code of a session that ended by an exception that no command expects."""
 
 
 class Call(NamedTuple):
@@ -89,6 +92,13 @@ def cut(session: Callable[[], None], point: str) -> bool:
     return _under(options, session)[1] == -signal.SIGKILL
 
 
+def refused(session: Callable[[], None], point: str, error: str) -> int:
+    """Run `session` while the call at `point`, and each of its name after it, fails with `error`; its exit code."""
+    name, _, ordinal = point.partition(":")
+    options = ["-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:error={error}:when={ordinal}+"]
+    return _under(options, session)[1]
+
+
 def _under(options: list[str], session: Callable[[], None]) -> tuple[int, int]:
     """Process id and exit code."""
     with _gate() as (wait, release):
@@ -105,12 +115,10 @@ def _fork(session: Callable[[], None], gate: int | None) -> int:
     pid = os.fork()
     if pid:
         return pid
-    code = _BROKEN
+    code = BROKEN
     try:
         os.setsid()
-        with Path(os.devnull).open("w") as nobody:
-            os.dup2(nobody.fileno(), 1)
-            os.dup2(nobody.fileno(), 2)
+        sys.stdout = sys.stderr = io.StringIO()  # its words are no writes that a disk could refuse
         if gate is not None:
             os.read(gate, 1)
         session()
@@ -118,7 +126,7 @@ def _fork(session: Callable[[], None], gate: int | None) -> int:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
     except BaseException:  # noqa: BLE001  # nothing of the parent's may run in a child
-        code = _BROKEN
+        code = BROKEN
     finally:
         os._exit(code)
 

@@ -13,7 +13,14 @@ function element(tag, text = "", className = "") {
   return made;
 }
 
-// Requests, with the token where the device wants one.
+// Requests, with the token where the device wants one. A link may bring it, as the log of a container shows; then it
+// goes out of the address, and so of the history.
+
+const linked = new URLSearchParams(location.search).get("token");
+if (linked) {
+  sessionStorage.setItem(TOKEN, linked);
+  history.replaceState(null, "", location.pathname);
+}
 
 async function ask(path, options = {}) {
   for (;;) {

@@ -104,6 +104,16 @@ def test_a_signers_false_clock_moves_it_by_one_step(device: Device, repository: 
     refresh(device, repository)
 
 
+def test_no_timestamp_moves_it_to_its_own_end(device: Device, repository: Repository) -> None:
+    device.trusted = False
+    sign(repository, NOW)
+    refresh(device, repository)
+    sign(repository, NOW + 20 * DAY, lives=-10 * DAY)
+    refresh(device, repository)
+    assert device.reference.now() < NOW + 10 * DAY
+    refresh(device, repository)
+
+
 def test_a_false_past_moves_nothing_back(device: Device, repository: Repository) -> None:
     sign(repository, NOW)
     refresh(device, repository)

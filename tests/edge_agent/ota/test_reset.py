@@ -13,7 +13,7 @@ from edge_agent.ota import refreshing
 from edge_agent.ota.folder import FolderCarrier
 from firmware_profiles.errors import TrustError
 from firmware_profiles.targets import Note, write_note
-from tests.edge_agent.ota.signing import NAME, NOW, Device, Repository
+from tests.edge_agent.ota.signing import DAY, NAME, NOW, Device, Repository
 
 
 def lost(repository: Repository, *, reset: bool = True, by: list[CryptoSigner] | None = None) -> Path:
@@ -37,8 +37,11 @@ def names(device: Device, repository: Repository) -> set[str]:
 
 
 def test_a_lost_chain_is_jumped_over_and_goes_on_from_there(device: Device, repository: Repository) -> None:
+    repository.timestamp.version = 1_000_000
+    repository.publish("timestamp")
     assert names(device, repository) == set()
     lost(repository)
+    repository.timestamp.version = 1
     repository.add(b"after the loss")
     assert names(device, repository) == {NAME}
 
@@ -48,7 +51,16 @@ def test_a_lost_chain_is_jumped_over_and_goes_on_from_there(device: Device, repo
     repository.next_root(plain)
     repository.add(b"after that")
     assert names(device, repository) == {NAME}
-    assert "roots/8.root.json" in device.kept()
+    before = device.kept()
+    assert "roots/8.root.json" in before
+    repository.signers["timestamp"] = [CryptoSigner.generate_ed25519()]
+    repository.publish("timestamp")
+    device.trusted = False
+    device.uptime_ms += 10 * 24 * 3_600_000
+    with pytest.raises(TrustError):
+        names(device, repository)  # reset.json is still there, and is older
+    assert device.kept() == before
+    assert device.reference.now() == NOW + 10 * DAY
 
 
 @pytest.mark.parametrize("fault", ["no reset", "not by the old keys", "older", "nonsense"])

@@ -27,7 +27,14 @@ def metadata(repository: Repository, name: str) -> Path:
 
 def mixed(repository: Repository) -> None:
     """The new snapshot beside an old targets file under its name."""
+    repository.publish()
     shutil.copyfile(metadata(repository, "2.targets.json"), metadata(repository, "3.targets.json"))
+
+
+def mixed_snapshot(repository: Repository) -> None:
+    """The new timestamp beside an old snapshot under its name."""
+    repository.publish()
+    shutil.copyfile(metadata(repository, "2.snapshot.json"), metadata(repository, "3.snapshot.json"))
 
 
 def older_timestamp(repository: Repository) -> None:
@@ -125,7 +132,8 @@ ATTACKS: dict[Callable[[Repository], None], str] = {
     older_targets: "targets.json in version 2 or newer, found version 1, a rollback",
     targets_gone: "expected targets.json, as in the one before, found none",
     another_length: "expected the length and hash that were signed",
-    mixed: "expected version 3, found version 2, mixed from elsewhere",
+    mixed_snapshot: "snapshot.json: expected version 3, found version 2, mixed from elsewhere",
+    mixed: "targets.json: expected version 3, found version 2, mixed from elsewhere",
     wrong_key: "targets.json: expected signatures of targets's threshold of trusted keys",
     too_few_keys: "targets.json: expected signatures of targets's threshold of trusted keys",
     revoked_key: "timestamp.json: expected signatures of timestamp's threshold of trusted keys",
@@ -145,8 +153,6 @@ def test_an_attack_is_named_and_changes_nothing(
     repository.add(b"version 1")
     assert NAME in refresh(device, repository).targets
     before = device.kept()
-    if attack is mixed:
-        repository.publish()
     attack(repository)
     with pytest.raises(TrustError) as refused:
         refresh(device, repository)

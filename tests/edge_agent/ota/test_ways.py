@@ -120,7 +120,18 @@ def test_no_redirection_leaves_https(secure: Server, authority: Authority, onwar
         HttpCarrier(secure.url, authority.certificate, patience=HASTY).metadata("away.json", 100)
 
 
-def test_a_password_in_a_url_is_told_to_nobody() -> None:
-    with pytest.raises(UnavailableError) as refused:
-        HttpCarrier("http://user:secret@127.0.0.1:1/r", patience=HASTY).metadata("timestamp.json", 100)
-    assert "secret" not in str(refused.value)
+def test_a_password_in_a_url_opens_the_server_and_is_told_to_nobody_else(plain: Server, repository: Repository) -> None:
+    with serving(repository.folder) as other:
+        plain.tricks["away.json"] = lambda handler, _: handler.answer(302, b"", {"Location": f"{other.url}/metadata/x"})
+        carrier = HttpCarrier(plain.url.replace("//", "//user:p%40ss@"), patience=HASTY)
+        assert carrier.metadata("1.root.json", 100_000) is not None
+        assert carrier.metadata("away.json", 100) is None
+        assert [headers["Authorization"] for _, headers in plain.asked] == ["Basic dXNlcjpwQHNz"] * 2
+        assert "Authorization" not in other.asked[0][1]
+        with pytest.raises(UnavailableError) as refused:
+            carrier.metadata("1.root.json", 10)
+        assert "p%40ss" not in str(refused.value)
+    for url in ("http://user:secret@127.0.0.1:1/r", "ftp://user:secret@h/"):
+        with pytest.raises((UnavailableError, InputError)) as told:
+            HttpCarrier(url, patience=HASTY).metadata("timestamp.json", 100)
+        assert "secret" not in str(told.value)

@@ -25,6 +25,7 @@ from edge_agent.config import Http
 from edge_agent.inference import InferReply, InferRequest
 from edge_agent.status import Status
 from edge_agent.web import server
+from edge_agent.web.auth import read_token
 from edge_agent.web.backend import Counts, Listener
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.manifest import Manifest
@@ -173,10 +174,9 @@ class Prototype:
 async def _serve(arguments: argparse.Namespace) -> None:
     backend = Prototype(arguments.bundle)
     backend.start()
-    settings = Http(
-        token_file=arguments.token_file, max_body_mb=arguments.max_body_mb, max_waiting=arguments.max_waiting
-    )
-    listening = server.build(settings, backend)
+    settings = Http(max_body_mb=arguments.max_body_mb, max_waiting=arguments.max_waiting)
+    token = read_token(Path(arguments.token_file)) if arguments.token_file else None
+    listening = server.build(settings, token, backend)
     print(await listening.start("127.0.0.1:0"), backend.worker.pid, flush=True)
     loop = asyncio.get_running_loop()
     number = 0

@@ -16,7 +16,7 @@ from tests.test_imports import HEAVY, loaded_by
 
 def test_a_taken_port_is_told_with_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        listening = server.build(Http(), cast(Any, None))
+        listening = server.build(Http(), None, cast(Any, None))
         with pytest.raises(UnavailableError, match=r"in use.*listen = "):
             asyncio.run(listening.start(f"127.0.0.1:{taken.getsockname()[1]}"))
 

@@ -20,7 +20,7 @@ _STEP_S = 0.002
 
 
 class Memory:
-    """A `device.Store`."""
+    """A `store.Store`."""
 
     def __init__(self) -> None:
         self.sha256 = b""

@@ -1,0 +1,38 @@
+"""`edge-agent stick`: whatever is on the stick, it says afterwards how it went."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.edge_agent.support import Device, agent, null_bundle
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Device:
+    """A device."""
+    return Device(tmp_path, null_bundle(tmp_path / "null.godwit"), "mqtt://127.0.0.1:9", name="door-7")
+
+
+@pytest.mark.parametrize("content", ["nothing", "noise"])
+def test_what_cannot_be_installed_is_told_on_the_stick(device: Device, tmp_path: Path, content: str) -> None:
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    if content == "noise":
+        (stick / "godwit").mkdir()
+        (stick / "godwit" / "readme.txt").write_text("no kit")
+    done = agent("stick", stick, "--root", device.root)
+    outcome = json.loads((stick / "godwit-outcome" / "door-7.json").read_text())
+    assert done.returncode == outcome["exit_code"] != 0
+    assert outcome["installed"] is None
+    assert outcome["problems"] == done.stdout.splitlines()
+    assert all("expected" in problem for problem in outcome["problems"])
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_stick_that_cannot_be_written_to_is_told(device: Device, tmp_path: Path) -> None:
+    (tmp_path / "stick").touch()
+    done = agent("stick", tmp_path / "stick", "--root", device.root)
+    assert (done.returncode, "a stick to write to" in done.stderr) == (4, True)
