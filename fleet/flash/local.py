@@ -14,8 +14,8 @@ from pathlib import Path
 from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.targets import DEFAULT_GROUP
 from fleet.flash.goods import Goods
+from fleet.passphrases import VARIABLE, Passphrases
 from fleet.repository import adding, creating, kits
-from fleet.repository.passphrases import VARIABLE, Passphrases
 from fleet.repository.places import Places, locked
 from fleet.repository.signers import Keyring
 from fleet.repository.state import State
