@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuf.api.metadata import Targets
 
 from edge_agent.layout import Root
 from edge_agent.ota import reference, refreshing
+from edge_agent.ota.carrier import Carrier
 from edge_agent.ota.folder import FolderCarrier
 from firmware_profiles import bundle, manifest
 from firmware_profiles.targets import Offer
@@ -98,7 +100,12 @@ def pack(
 
 def offer(godwit: Command, device: Path, group: str = "default", at: Path | None = None) -> Offer | None:
     """What a device that starts from the first root gets from the published folder, or from a kit."""
+    targets = refresh_from(godwit, device, FolderCarrier(at or godwit.folder / "public"))
+    return refreshing.choose(targets, "raspberry-pi-5", group)
+
+
+def refresh_from(godwit: Command, device: Path, carrier: Carrier) -> Targets:
+    """What a device that starts from the first root verifies."""
     root = Root(device)
     refreshing.pin(root, (godwit.folder / "public" / "metadata" / "1.root.json").read_bytes())
-    carrier = FolderCarrier(at or godwit.folder / "public")
-    return refreshing.choose(refreshing.refresh(root, carrier, reference.load(root)), "raspberry-pi-5", group)
+    return refreshing.refresh(root, carrier, reference.load(root))

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.ota.http import HttpCarrier
+from firmware_profiles.errors import TrustError
 from fleet.flash.local import opened
 from fleet.repository import renewing
 from fleet.repository.places import Places
-from tests.fleet.repositories import PASSPHRASE, Command, offer, pack
+from tests.edge_agent.ota.hostile import serving
+from tests.fleet.repositories import PASSPHRASE, Command, offer, pack, refresh_from
 
 
 def files(folder: Path) -> list[str]:
@@ -30,6 +33,8 @@ def test_a_kit_is_for_a_year_and_has_every_root(godwit: Command, tmp_path: Path)
     assert godwit.public() == before
     assert {"1.root.json", "2.root.json", "3.root.json"} <= set(os.listdir(kit / "metadata"))  # noqa: PTH208
     assert json.loads((kit / "kit.json").read_bytes())["profiles"] == ["raspberry-pi-4", "raspberry-pi-5"]
+    with serving(kit) as server, pytest.raises(TrustError, match="found a kit's, which is for folders"):
+        refresh_from(godwit, tmp_path / "device", HttpCarrier(server.url))
     got = offer(godwit, tmp_path / "device", at=kit)
     assert got is not None
     assert (kit / got.path).stat().st_size == got.size_bytes
