@@ -102,7 +102,7 @@ def test_a_bare_device_gets_the_agent_and_the_deployment_once(device: Sshd, root
     before = tree(root)
     again = flash(bundle, target)
     assert "everything is there" in again.stderr, again.stderr
-    assert "was active already" in again.stdout
+    assert "was there already" in again.stdout
     assert tree(root) == before
 
     older = flash(null_bundle(tmp_path / "tiny-0.godwit", profiles=[PROFILE], version="0.9"), target)
