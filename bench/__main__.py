@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench import converter, converter_report, flow_report, handover, serial
+from bench import converter, converter_report, flow_report, handover, serial, updates
 from bench.flight import PYTHON, edge_agent, fly, glue
 from bench.models import BENCHMARKS, Benchmark
 from bench.report import report
@@ -123,7 +123,7 @@ def conversions(benchmarks: Sequence[Benchmark]) -> list[str]:
 def main() -> None:
     """Measure everything, then write the page; or one part, and print it."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    names = ["agent", "flow", "handover", "serial", *(benchmark.name for benchmark in BENCHMARKS)]
+    names = ["agent", "flow", "handover", "serial", "updates", *(benchmark.name for benchmark in BENCHMARKS)]
     parser.add_argument("--only", choices=names, help="measure this alone and print it, as in: --only resnet8")
     only = parser.parse_args().only
     chosen = [benchmark for benchmark in BENCHMARKS if only in (None, benchmark.name)]
@@ -131,6 +131,7 @@ def main() -> None:
     lines += agent() if only in (None, "agent") else []
     lines += flow_report.report() if only in (None, "flow") else []
     lines += switches() if only == "handover" else []
+    lines += updates.run() if only == "updates" else []
     lines += serial.report() if only in (None, "serial") else []
     lines += conversions(chosen) if chosen else []
     page = "\n".join(lines)

@@ -254,7 +254,8 @@ class Supervisor:
             await asyncio.sleep(interval_s)
 
     async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
-        systemd.notify("STOPPING=1")
+        if not self._replaced:  # else this process goes on; systemd would end one that said that
+            systemd.notify("STOPPING=1")
         parts = self._parts
         parts.serving.stop()
         parts.handover.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,7 +10,7 @@ import click
 import msgspec
 
 from firmware_profiles.errors import InputError, Problem
-from fleet import passphrase
+from fleet.passphrases import Passphrases
 from godwit import usage
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ _CA = click.option(
     "--ca", "folder", type=_PATH, required=True, envvar="GODWIT_CA", metavar="DIR", help="Its folder; or GODWIT_CA."
 )
 _PASSPHRASE_FILE = click.option(
-    "--passphrase-file", type=_PATH, metavar="F", help="Holds one line; asked for by default."
+    "--passphrase-file", type=_PATH, metavar="F", help="Holds a passphrase; else it is asked for."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 _DAYS = click.IntRange(1, 3650)
@@ -46,7 +45,7 @@ def ca() -> None:
 @ca.command()
 @click.argument("folder", type=_PATH, metavar="DIR")
 @click.option("--name", default="Godwit devices", show_default=True, metavar="TEXT", help="Shown in certificates.")
-@click.option("--passphrase-file", type=_PATH, metavar="F", help="Holds one line; asked for by default.")
+@click.option("--passphrase-file", type=_PATH, metavar="F", help="Holds a passphrase; else it is asked for.")
 @click.option("--no-passphrase", is_flag=True, help="Leave the key unlocked: whoever reads it can be any device.")
 @_JSON
 def init(folder: Path, name: str, passphrase_file: Path | None, no_passphrase: bool, as_json: bool) -> None:
@@ -56,7 +55,7 @@ def init(folder: Path, name: str, passphrase_file: Path | None, no_passphrase: b
     if no_passphrase and passphrase_file:
         found = "--passphrase-file and --no-passphrase"
         raise InputError(Problem("godwit ca init", "one of the two", found, "leave one out"))
-    secret = None if no_passphrase else passphrase.new(passphrase_file)
+    secret = None if no_passphrase else Passphrases(_given(passphrase_file)).new().encode()
     made = authority.make(folder, name, secret)
     if as_json:
         _show_json({"folder": str(folder), "certificate": str(made.certificate), "locked": not no_passphrase})
@@ -154,7 +153,11 @@ def _unlocked(folder: Path, passphrase_file: Path | None) -> tuple[Authority, Si
 
     authority = Authority(folder)
     authority.register()
-    return authority, authority.unlock(partial(passphrase.known, passphrase_file))
+    return authority, authority.unlock(Passphrases(_given(passphrase_file)))
+
+
+def _given(file: Path | None) -> list[Path]:
+    return [file] if file else []
 
 
 def _as_told(authority: Authority, path: Path) -> dict[str, object]:

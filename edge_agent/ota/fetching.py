@@ -64,7 +64,7 @@ def fetch(root: Root, offer: Offer, carrier: Carrier, slots: Slots) -> Fetched:
     if _is(goal, offer.size_bytes, offer.sha256):
         return Fetched(goal, "kept", 0, [])
     _keep_only(root, offer)
-    ways = _ways(offer, _sha256_of_active(offer, slots))
+    ways = _ways(offer, _sha256_of_active(offer, slots)) if carrier.is_network else [_whole(offer)]
     _check_room(root, offer, ways[0], slots)
     passed_over: list[str] = []
     fetched_bytes = 0
@@ -92,7 +92,12 @@ def _ways(offer: Offer, active_sha256: str) -> list[_Way]:
     usable = [each for each in offer.transports if _is_worth_it(each, offer, active_sha256)]
     cheaper = sorted(usable, key=lambda each: each.size_bytes)
     ways = [_Way(each.kind, each.path, each.size_bytes, each.sha256) for each in cheaper]
-    return [*ways, _Way("full", offer.path, offer.size_bytes, offer.sha256)]
+    return [*ways, _whole(offer)]
+
+
+def _whole(offer: Offer) -> _Way:
+    """The only way of a kit, which carries nothing else: reading it costs nothing."""
+    return _Way("full", offer.path, offer.size_bytes, offer.sha256)
 
 
 def _is_worth_it(transport: Transport, offer: Offer, active_sha256: str) -> bool:

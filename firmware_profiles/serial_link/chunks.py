@@ -46,6 +46,4 @@ class Chunks:
         if not length_bytes or not 0 <= first < self.count:
             return 0
         count = -(-length_bytes // CHUNK_BYTES)
-        if first + count > self.end_of_file(first):
-            return 0
         return count if self.length_bytes(first, count) == length_bytes else 0

@@ -31,7 +31,7 @@ from firmware_profiles.serial_link.contents import Contents, File
 from firmware_profiles.serial_link.said import Said
 from firmware_profiles.serial_receiver.installing import Installing
 
-_KEPT_EVERY_S = 2.0
+_KEPT_EVERY_S = 1.0
 _TRIES = 3
 _SPARE_BYTES = 16 << 20
 _MODE = 0o600

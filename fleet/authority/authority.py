@@ -11,9 +11,10 @@ certificates/ NAME.pem, and NAME.key of those whose key was made here
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from firmware_profiles.words import NAME_PATTERN
 from fleet.authority import certificates, register
 from fleet.authority.certificates import Signer
 from fleet.authority.register import Issued, Kind, Register
+from fleet.passphrases import Passphrases
 
 _SECRET_MODE = 0o600
 _MAX_REQUEST_BYTES = 16_384
@@ -59,26 +61,26 @@ class Authority(NamedTuple):
         """
         return register.load(self.folder / "issued.json")
 
-    def unlock(self, passphrase: Callable[[], bytes]) -> Signer:
-        """With its key; `passphrase` is asked only where there is one.
+    def unlock(self, passphrases: Passphrases) -> Signer:
+        """With its key; `passphrases` are tried only where there is one.
 
         Raises:
-            InputError: the key cannot be read, or the passphrase is wrong.
+            InputError: the key cannot be read, or no passphrase opens it.
         """
         path = self.folder / "ca.key"
         try:
             content = path.read_bytes()
-            locked = b"ENCRYPTED" in content
-            key = serialization.load_pem_private_key(content, passphrase() if locked else None)
             certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
         except OSError as error:
             found = (error.strerror or str(error)).lower()
             raise InputError(Problem(str(path), "the authority's key", found, "godwit ca init makes one")) from None
-        except ValueError:
-            step = "type the right passphrase"
-            raise InputError(Problem(str(path), "a key that opens", "one that does not", step)) from None
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return Signer(certificate, key)
+        locked = b"ENCRYPTED" in content
+        for passphrase in passphrases(path.name) if locked else [None]:
+            with contextlib.suppress(ValueError):
+                key = serialization.load_pem_private_key(content, passphrase.encode() if passphrase else None)
+                assert isinstance(key, ec.EllipticCurvePrivateKey)
+                return Signer(certificate, key)
+        raise InputError(Problem(str(path), "a key that opens", "one that does not", "try again"))
 
     def sign(self, signer: Signer, request: bytes, device: str | None, days: int) -> Path:
         """The certificate of a device for its own request; the key stays on the device.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,10 +166,14 @@ def _folder(goods: Goods) -> str:
 
 
 def _held(what: str) -> socket.socket | None:
-    """A name in the abstract socket namespace, which one process has at a time (unix(7)); None if another has it."""
+    """A name in the abstract socket namespace, which one process has at a time (unix(7)); None if another has it.
+
+    Only Linux has such names: elsewhere nobody is kept out.
+    """
     held = socket.socket(socket.AF_UNIX)
     try:
-        held.bind(f"\0godwit-flash {what}"[:100])
+        if sys.platform == "linux":
+            held.bind(f"\0godwit-flash {what}"[:100])
     except OSError:
         held.close()
         return None

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +34,11 @@ def hold(path: Path, where: str) -> IO[bytes]:
 
     Raises:
         InputError: there is no such file.
-        UnavailableError: somebody uses it.
+        UnavailableError: somebody uses it, or this is no Linux, whose locks these are.
     """
+    if sys.platform != "linux":
+        step = "flash there, or flash the device over ssh when it runs"
+        raise UnavailableError(Problem(where, "a machine that runs Linux", sys.platform, step))
     try:
         stream = path.open("rb+") if path.is_file() else None
     except OSError as error:

@@ -14,9 +14,9 @@ from pathlib import Path
 from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.targets import DEFAULT_GROUP
 from fleet.flash.goods import Goods
-from fleet.repository import adding, creating, kits
-from fleet.repository.passphrases import VARIABLE, Passphrases
-from fleet.repository.places import Places, locked
+from fleet.passphrases import VARIABLE, Passphrases
+from fleet.repository import adding, creating, kits, renewing
+from fleet.repository.places import HeldError, Places, locked
 from fleet.repository.signers import Keyring
 from fleet.repository.state import State
 
@@ -61,6 +61,7 @@ def sign(goods: Goods, out: Path) -> bytes:
         current, keyring = opened(Places(folder()))
         adding.add(current, keyring, adding.plan(current, [goods.bundle], DEFAULT_GROUP))
         current, keyring = opened(Places(folder()))
+        renewing.renew_for_kits(current, keyring)
         return write_kit(current, keyring, goods.manifest.profiles[:1], out)
 
 
@@ -84,7 +85,7 @@ def held(places: Places) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(locked(places))
-            except UnavailableError:
+            except HeldError:
                 if time.monotonic() > until:
                     raise
                 time.sleep(_LOOK_EVERY_S)

@@ -66,8 +66,8 @@ def init(
     godwit repo init updates --root-keys /media/safe/root-keys
     godwit repo init updates --signed-by root=2/3 --expires timestamp=7
     """
+    from fleet.passphrases import Passphrases
     from fleet.repository import creating
-    from fleet.repository.passphrases import Passphrases
 
     places = creating.check(folder)
     passphrase = None if no_passphrase or dry_run else Passphrases(passphrase_file).new()

@@ -165,8 +165,8 @@ def _given(uri: str, public_key: Path) -> NewKey:
 def _made(
     current: State, old: str, root_keys: Path | None, no_passphrase: bool, passphrase_files: tuple[Path, ...]
 ) -> NewKey:
+    from fleet.passphrases import Passphrases
     from fleet.repository import rooting, signers
-    from fleet.repository.passphrases import Passphrases
 
     roles = rooting.roles_of(current.root, old)
     of_root = "root" in roles

@@ -86,7 +86,7 @@ def _fill(places: Places, wanted: Wanted) -> None:
         name = "timestamp.json" if role == "timestamp" else f"1.{role}.json"
         atomic.write_bytes(places.metadata / name, raw[role])
     uris = {signer.public_key.keyid: uri for each in made.values() for uri, signer in each}
-    settings.save(places, Settings(1, days, uris, {1: hashlib.sha256(raw["root"]).hexdigest()}))
+    settings.save(places, Settings(1, days, uris, {1: hashlib.sha256(raw["root"]).hexdigest()}, 1))
 
 
 def _make_keys(places: Places, wanted: Wanted) -> dict[Role, list[tuple[str, Signer]]]:

@@ -87,8 +87,8 @@ def check_group(group: str) -> None:
 
 def open_repo(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...]) -> tuple[State, Keyring]:
     """The repository at `folder`, and the keys for it that can be reached."""
+    from fleet.passphrases import Passphrases
     from fleet.repository import places
-    from fleet.repository.passphrases import Passphrases
     from fleet.repository.signers import Keyring
     from fleet.repository.state import State
 

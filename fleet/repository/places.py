@@ -79,12 +79,17 @@ def existing(folder: Path) -> Places:
     return places
 
 
+class HeldError(UnavailableError):
+    """Another command holds the repository."""
+
+
 @contextlib.contextmanager
 def locked(places: Places) -> Iterator[None]:
     """Hold the repository alone.
 
     Raises:
-        UnavailableError: another command holds it, or something in the block could not be read or written.
+        HeldError: another command holds it.
+        UnavailableError: something in the block could not be read or written.
     """
     with told(places.folder), (places.folder / "lock").open("a+") as stream:
         try:
@@ -92,7 +97,7 @@ def locked(places: Places) -> Iterator[None]:
         except BlockingIOError:
             stream.seek(0)
             found = f"it held by process {stream.read(20).strip() or 'unknown'}"
-            raise UnavailableError(Problem(str(places.folder), "the repository free", found, "wait for it")) from None
+            raise HeldError(Problem(str(places.folder), "the repository free", found, "wait for it")) from None
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 
 import msgspec
 from tuf.api.metadata import Root
@@ -35,12 +36,22 @@ def renew(current: State, keys: Keyring, roles: Collection[Role], *, reset: bool
         InputError: keys are missing; nothing is written then.
     """
     others = [role for role in roles if role != "root"]
-    for role in state.follow(others):
-        keys.signers(current.root, role)
-    written = []
     if "root" in roles or reset:
-        written = rooting.publish(current, keys, _nothing, {}, Note(reset=state.utc_now()) if reset else None)
-    return written + (state.publish(current, keys, others) if others else [])
+        note = Note(reset=state.utc_now()) if reset else None
+        return rooting.publish(current, keys, _nothing, {}, note, others)
+    return state.publish(current, keys, others)
+
+
+def renew_for_kits(current: State, keys: Keyring) -> list[str]:
+    """Sign root and targets again where they would end before a kit that is made now; say what was written.
+
+    Raises:
+        InputError: keys are missing; nothing is written then.
+    """
+    needed = state.utc_now() + timedelta(days=settings.KIT_DAYS)
+    roles: tuple[Role, ...] = ("root", "targets")
+    old = [role for role in roles if getattr(current, role).expires < needed]
+    return renew(current, keys, old) if old else []
 
 
 def _nothing(_root: Root) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -81,12 +81,20 @@ def removing(keyid: str) -> Edit:
     return edit
 
 
-def publish(current: State, keys: Keyring, edit: Edit, uris: Mapping[str, str], note: Note | None = None) -> list[str]:
+def publish(
+    current: State,
+    keys: Keyring,
+    edit: Edit,
+    uris: Mapping[str, str],
+    note: Note | None = None,
+    also: Collection[Role] = (),
+) -> list[str]:
     """Sign and publish the next root, and again whatever lost or won a key by it.
 
     Args:
         uris: key id → URI of the private keys that are new.
         note: what the root says beside TUF's own words.
+        also: roles to be signed again whatever their keys.
 
     Returns:
         Names of the files that were written.
@@ -102,13 +110,12 @@ def publish(current: State, keys: Keyring, edit: Edit, uris: Mapping[str, str], 
     keys.learn(uris)
     signers |= {signer.public_key.keyid: signer for signer in keys.signers(current.root, "root")}
     changed = [role for role in ROLES if before.roles[role].keyids != current.root.roles[role].keyids]
-    for role in state.follow(changed):
-        keys.signers(current.root, role)  # whatever is missing is told before anything is written
     raw = state.sign(current.root, signers.values())
+    files = state.prepare(current, keys, [*changed, *also])  # all is signed before anything is written
     written = [state.publish_root(current, raw, uris)]
     if note and note.reset:
         written.append(_publish_reset(current, keys, signers))
-    return written + state.publish(current, keys, changed)
+    return written + state.write(current, files)
 
 
 def _publish_reset(current: State, keys: Keyring, signers: dict[str, Signer]) -> str:

@@ -26,12 +26,15 @@ class Settings(msgspec.Struct, frozen=True):
         expires_days: how long each role's metadata is valid from its signing on.
         keys: key id → URI of the private key, as in securesystemslib. A `pem:NAME` lies in `keys` or `root-keys`.
         roots: version → SHA-256 of each root that was signed here; the published folder is not trusted for them.
+        signed_for: version of the root by whose keys everything else was last published; older than the newest root
+            only while a change of keys is not at its end.
     """
 
     format: Literal[1]
     expires_days: dict[Role, Days]
     keys: dict[str, str]
     roots: dict[int, str]
+    signed_for: int
 
 
 def load(places: Places) -> Settings:

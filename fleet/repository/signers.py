@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -28,8 +29,17 @@ from fleet.repository.settings import Role
 SCHEME = "pem"
 _MODE = 0o600
 
-Passphrases = Callable[[str], Iterator[str]]
-"""What to try, one after the other, for the key file of that name."""
+
+class Secrets(Protocol):
+    """What opens private keys."""
+
+    def __call__(self, name: str) -> Iterator[str]:
+        """What to try, one after the other, for the key file of that name."""
+        ...
+
+    def pin(self, what: str) -> str:
+        """What opens a token or a key service."""
+        ...
 
 
 def generate(folder: Path, role: str, passphrase: str | None) -> tuple[str, Signer]:
@@ -51,10 +61,10 @@ def generate(folder: Path, role: str, passphrase: str | None) -> tuple[str, Sign
 class Keyring:
     """The private keys that can be reached now."""
 
-    def __init__(self, uris: Mapping[str, str], folders: Sequence[Path], passphrases: Passphrases) -> None:
+    def __init__(self, uris: Mapping[str, str], folders: Sequence[Path], secrets: Secrets) -> None:
         self._uris = dict(uris)
         self._folders = folders
-        self._passphrases = passphrases
+        self._secrets = secrets
         self._loaded: dict[str, Signer] = {}
 
     def signers(self, root: Root, role: Role) -> list[Signer]:
@@ -114,12 +124,12 @@ class Keyring:
         if b"ENCRYPTED" not in raw:
             yield None
             return
-        for passphrase in self._passphrases(name):
+        for passphrase in self._secrets(name):
             yield passphrase.encode()
 
     def _of_uri(self, uri: str, key: Key, where: str) -> Signer:
         try:
-            return Signer.from_priv_key_uri(uri, key, lambda what: next(self._passphrases(what)))
+            return Signer.from_priv_key_uri(uri, key, self._secrets.pin)
         except Exception as error:  # noqa: BLE001  # each kind of signer has errors of its own
             found = " ".join(str(error).split())[:200] or type(error).__name__
             step = "is the token plugged in, and its library installed?"

@@ -14,12 +14,12 @@ from typing import TypeVar
 
 import msgspec
 from securesystemslib.signer import Signer
-from tuf.api.exceptions import RepositoryError
+from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
 from firmware_profiles import atomic
-from firmware_profiles.errors import Problem, TrustError
+from firmware_profiles.errors import InputError, Problem, TrustError
 from firmware_profiles.targets import Note, write_note
 from fleet.repository import settings
 from fleet.repository.places import Places
@@ -90,12 +90,12 @@ class State:
 
     def _roots(self) -> Iterator[Root]:
         yield self.root
-        if (before := self.root.version - 1) in self.settings.roots:
-            yield self.signed_root(before)
+        if self.settings.signed_for != self.root.version:
+            yield self.signed_root(self.settings.signed_for)
 
 
 def publish(state: State, keys: Keyring, changed: Iterable[Role]) -> list[str]:
-    """Sign what changed, and what names it, and make it public; the timestamp comes last.
+    """Sign what changed, and what names it, and make it public.
 
     Returns:
         Names of the metadata files that were written.
@@ -103,15 +103,32 @@ def publish(state: State, keys: Keyring, changed: Iterable[Role]) -> list[str]:
     Raises:
         InputError: keys are missing; nothing is written then.
     """
+    return write(state, prepare(state, keys, changed))
+
+
+def prepare(state: State, keys: Keyring, changed: Iterable[Role]) -> dict[str, bytes]:
+    """Name → content of what is to be published: what changed, and what names it.
+
+    Raises:
+        InputError: keys are missing.
+    """
     todo = follow({*changed, *state.unsigned})
     signers = {role: keys.signers(state.root, role) for role in todo}
     files: dict[str, bytes] = {}
     for role in todo:
         signed = _next(state, role)
-        raw = sign(signed, signers[role])
-        files[f"{signed.version}.{role}.json" if role != "timestamp" else "timestamp.json"] = raw
+        name = f"{signed.version}.{role}.json" if role != "timestamp" else "timestamp.json"
+        files[name] = sign(signed, signers[role])
+    return files
+
+
+def write(state: State, files: Mapping[str, bytes]) -> list[str]:
+    """Make public what was prepared; the timestamp comes last."""
     for name, raw in files.items():
         atomic.write_bytes(state.places.metadata / name, raw)
+    if state.settings.signed_for != state.root.version:
+        state.settings = msgspec.structs.replace(state.settings, signed_for=state.root.version)
+        settings.save(state.places, state.settings)
     return list(files)
 
 
@@ -141,10 +158,20 @@ def stamp(signed: Root | Targets | Snapshot | Timestamp, days: int, note: Note |
 
 
 def sign(signed: Root | Targets | Snapshot | Timestamp, signers: Iterable[Signer]) -> bytes:
-    """Metadata with the signatures of all `signers`."""
+    """Metadata with the signatures of all `signers`.
+
+    Raises:
+        InputError: one of them, in a token or a key service, did not sign.
+    """
     metadata: Metadata[Root | Targets | Snapshot | Timestamp] = Metadata(signed)  # type: ignore[type-var]
     for signer in signers:
-        metadata.sign(signer, append=True)
+        try:
+            metadata.sign(signer, append=True)
+        except UnsignedMetadataError as error:
+            found = " ".join(str(error.__cause__ or error).split())[:200] or type(error.__cause__).__name__
+            step = "is the token plugged in, and its PIN right?"
+            where = f"key {signer.public_key.keyid[:8]} of {signed.type}"
+            raise InputError(Problem(where, "its signature", found, step)) from None
     return metadata.to_bytes()
 
 

@@ -224,6 +224,13 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path, godwit: Go
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_dry_run_names_the_device_and_does_not_connect_to_it(tmp_path: Path, godwit: Godwit) -> None:
+    project = tiny_project(tmp_path, targets={"profiles": list(PROFILES)})
+    code, out, _ = godwit("convert", project, "--dry-run", "--measure-on", "ssh://pi@nowhere.invalid")
+    assert code == 0
+    assert "nowhere.invalid" in out
+
+
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     project = tiny_project(tmp_path)
     before = sorted(tmp_path.rglob("*"))

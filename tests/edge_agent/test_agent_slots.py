@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -62,6 +63,7 @@ def test_the_proven_slot_is_never_overwritten(root: Root, tmp_path: Path) -> Non
     agent_slots.stage(newer, root)
     assert (agent_slots.activate(root), agent_slots.proven(root)) == ("b", "a")
     agent_slots.stage(newer, root)
+    assert json.loads((root.agent_code / "a" / "agent.json").read_bytes())["version"] == "0.1.0"
     assert sorted(path.name for path in root.agent_code.iterdir()) == ["a", "active", "b", "launcher.py", "proven"]
     agent_slots.roll_back(root)
     assert root.active_agent_slot() == "a"

@@ -146,3 +146,22 @@ def test_the_old_worker_that_dies_in_the_middle_loses_nothing(tmp_path: Path, br
         wait_for_health(device, "2.0", "running")
         some(subscriber, "2.0")
     assert answered_by(subscriber) == ["1.0", "2.0"]
+
+
+def test_a_configuration_that_changes_meanwhile_holds_for_both(tmp_path: Path, broker: Broker) -> None:
+    device = replaying(tmp_path, broker)
+    np.savez(tmp_path / "more.npz", x=images(30))
+    with Subscriber(broker.port) as subscriber, device.running() as agent:
+        some(subscriber)
+        point(device, "b")
+        wait_until(lambda: len(workers(agent.pid)) == 2, "the new worker")
+        device.configure(f'[[source]]\nname = "more"\nkind = "replay"\npath = "{tmp_path}/more.npz"')
+        wait_until(lambda: "configuration_changed" in subscriber.events(), "the change")
+        wait_for_health(device, "2.0", "running")
+        some(subscriber, "2.0")
+        wait_until(lambda: "source_ended" in subscriber.events(), "the end of the new source")
+        assert len(workers(agent.pid)) == 1
+        found = [each.input for each in subscriber.of("prediction")]
+    assert [each.position for each in found if each.source == "more"] == list(range(30))
+    positions = [each.position for each in found if each.source == "replay"]
+    assert positions == list(range(len(positions)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -118,18 +119,26 @@ def launched(root: Root) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_running_agent_starts_itself_anew_when_its_code_is_replaced(tmp_path: Path) -> None:
+def test_a_running_agent_starts_itself_anew_when_its_code_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), "mqtt://127.0.0.1:9")
     root = Root(device.root)
     first_code(root, code_file(tmp_path / "one"))
     agent_slots.stage(code_file(tmp_path / "two", "0.2.0"), root)
-    with launched(root) as process:
-        wait_until(lambda: _slot(root) == "a", "the first code")
-        assert Path(f"/proc/{process.pid}/cwd").readlink() == Path("/")
-        agent_slots.activate(root)
-        wait_until(lambda: _slot(root) == "b", "the second code, in the same process")
-        assert process.poll() is None
-        assert device.status()["supervisor_pid"] == process.pid
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(TIMEOUT_S)
+        with launched(root) as process:
+            wait_until(lambda: _slot(root) == "a", "the first code")
+            assert Path(f"/proc/{process.pid}/cwd").readlink() == Path("/")
+            agent_slots.activate(root)
+            wait_until(lambda: _slot(root) == "b", "the second code, in the same process")
+            assert process.poll() is None
+            assert device.status()["supervisor_pid"] == process.pid
+            # Had it said that it stops, systemd would end it.
+            assert [systemd.recv(100) for _ in range(2)] == [b"READY=1", b"READY=1"]
 
 
 def _slot(root: Root) -> str:

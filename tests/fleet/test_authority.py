@@ -160,7 +160,7 @@ def test_a_locked_key_wants_its_passphrase(tmp_path: Path) -> None:
         path.write_text(f"{path.name}\n")
         path.chmod(0o600)
     godwit("init", tmp_path / "ca", "--passphrase-file", right)
-    with pytest.raises(InputError, match="expected a key that opens"):
+    with pytest.raises(InputError, match="none that opens it"):
         godwit("issue", "operator", "--ca", tmp_path / "ca", "--passphrase-file", wrong)
     godwit("issue", "operator", "--ca", tmp_path / "ca", "--passphrase-file", right)
     assert b"ENCRYPTED" in (tmp_path / "ca" / "ca.key").read_bytes()

@@ -71,9 +71,11 @@ def test_two_phones(tmp_path: Path, phones: list[Phone], godwit: Flash) -> None:
     refused(godwit(pack(tmp_path), "adb://other"), "expected a phone of that serial number, found R58M42ABCD, emul")
     assert godwit(pack(tmp_path), "adb://emulator-5554").returncode == 0
     assert not phones[0].sent
-    both = godwit(pack(tmp_path, "1.1"), "adb://R58M42ABCD", "adb://emulator-5554")
+    both = godwit(pack(tmp_path), "adb://R58M42ABCD", "adb://emulator-5554")
     assert both.returncode == 0, both.stderr
     assert active(phones[0]).name == active(phones[1]).name
+    twice = godwit(pack(tmp_path), "adb://R58M42ABCD", "adb://R58M42ABCD", "--dry-run")
+    refused(twice, "expected a phone that nobody else flashes, found another flash")
 
 
 def test_no_phone_and_no_server(

@@ -7,7 +7,12 @@ import os
 import re
 from pathlib import Path
 
-from tests.fleet.repositories import Command, offer, pack
+import pytest
+
+from fleet.flash.local import opened
+from fleet.repository import renewing
+from fleet.repository.places import Places
+from tests.fleet.repositories import PASSPHRASE, Command, offer, pack
 
 
 def files(folder: Path) -> list[str]:
@@ -57,3 +62,23 @@ def test_mistakes_with_kits_are_told_together_and_write_nothing(godwit: Command,
     assert (code, "expected a new folder, or a kit to replace" in err) == (2, True)
     assert files(tmp_path / "mine") == ["file"]
     assert not kit.exists()
+
+
+def test_flashs_own_repository_signs_root_and_targets_again_in_time(
+    godwit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GODWIT_PASSPHRASE", PASSPHRASE)
+    godwit.init("--expires", "root=30", "--expires", "targets=30")
+    godwit.repo("add", pack(tmp_path))
+    godwit.repo("sign", "--expires", "snapshot=20")
+    current, keys = opened(Places(godwit.folder))
+    renewing.declare(current, {"root": 730, "targets": 400})
+    assert renewing.renew_for_kits(current, keys) == [
+        "2.root.json",
+        "3.targets.json",
+        "4.snapshot.json",
+        "timestamp.json",
+    ]
+    assert renewing.renew_for_kits(current, keys) == []
+    assert godwit.repo("kit", tmp_path / "kit")["days"] == 365
+    assert offer(godwit, tmp_path / "device", at=tmp_path / "kit") is not None

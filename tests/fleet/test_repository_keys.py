@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,15 +115,63 @@ def test_a_stolen_key_signs_nothing_after_it_was_rotated(filled: Command, tmp_pa
     assert name(filled, device) == ONE
 
 
-def test_a_change_of_keys_that_was_cut_off_is_brought_to_its_end(filled: Command, tmp_path: Path) -> None:
-    old = {path.name: path.read_bytes() for path in (filled.folder / "public" / "metadata").iterdir()}
-    filled.repo("rotate-key", "timestamp", "--keys", tmp_path / "safe")
-    metadata = filled.folder / "public" / "metadata"
-    (metadata / "timestamp.json").write_bytes(old["timestamp.json"])
-    (metadata / "2.root.json").unlink()
+def test_a_change_that_is_cut_off_at_any_rename_is_brought_to_its_end(
+    filled: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, whole, rename = tmp_path / "device", tmp_path / "whole", os.replace
+    name(filled, device)
+    shutil.copytree(filled.folder, whole)
+    cuts = 0
+    for words in (("rotate-key", "targets"), ("sign", "--reset"), ("add", pack(tmp_path, "1.1"))):
+        for last in range(100):
+            shutil.rmtree(filled.folder)
+            shutil.copytree(whole, filled.folder)
+            left = iter(range(last))
+
+            def cut(*names: Any, left: Iterator[int] = left) -> None:
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                rename(*names)
+
+            with monkeypatch.context() as cutting:
+                cutting.setattr(os, "replace", cut)
+                code, _, _ = filled.tried(*words, "--keys", tmp_path / "safe")
+            if code == 0:
+                break
+            assert code == 130
+            cuts += 1
+            filled.repo("sign", "--keys", tmp_path / "safe")
+            filled.repo(*words, "--keys", tmp_path / "safe")
+            shutil.rmtree(tmp_path / "another", ignore_errors=True)
+            shutil.copytree(device, tmp_path / "another")
+            assert name(filled, tmp_path / "another") == name(filled, tmp_path / f"new-{cuts}")
+    assert cuts > 15
+
+
+def test_a_key_that_was_changed_signs_nothing_that_is_signed_on(filled: Command, tmp_path: Path) -> None:
+    """With the old keys and a way into the published folder, a thief could else have his own bundle signed by us."""
+    stolen = Command(tmp_path, filled._capsys)
+    stolen.folder = tmp_path / "stolen"
+    shutil.copytree(filled.folder, stolen.folder)
+    stolen.repo("add", pack(tmp_path, "6.6"))
+    filled.repo("rotate-key", "targets", "--keys", tmp_path / "safe")
+    published = filled.folder / "public" / "metadata"
+    for path in (stolen.folder / "public" / "metadata").glob("[0-9]*.targets.json"):
+        shutil.copyfile(path, published / path.name)
+    code, _, err = filled.tried("sign")
+    assert code == 6
+    assert "expected signatures of targets's keys" in err
+
+
+def test_a_token_that_does_not_sign_leaves_all_as_it_was(filled: Command, tmp_path: Path) -> None:
+    before = filled.public()
+    public = tmp_path / "token.pem"
+    public.write_text(CryptoSigner.generate_ecdsa().public_key.keyval["public"])
+    words = ("rotate-key", "targets", "--key", "hsm:2", "--public-key", public, "--keys", tmp_path / "safe")
+    for _ in range(2):
+        assert filled.tried(*words)[0] == 2
+        assert filled.public() == before
     filled.repo("sign")
-    assert (metadata / "2.root.json").is_file()
-    assert name(filled, tmp_path / "device") == ONE
 
 
 def test_a_reset_is_signed_for_devices_of_every_root(filled: Command, tmp_path: Path) -> None:
@@ -155,13 +205,21 @@ def test_a_key_in_a_token_signs_by_its_uri(filled: Command, tmp_path: Path, monk
             return CryptoSigner(token._private_key, key)
 
     monkeypatch.setitem(SIGNER_FOR_URI_SCHEME, "token", Token)
+    monkeypatch.setenv("GODWIT_PIN", "123456")
     public = tmp_path / "token.pem"
     public.write_text(token.public_key.keyval["public"])
     words = ("targets", "--key", "token:2", "--public-key", public, "--keys", tmp_path / "safe")
     filled.repo("rotate-key", *words)
     filled.repo("add", pack(tmp_path, "1.1"))
     assert name(filled, tmp_path / "device") == "default/pets-1.1-raspberry-pi-5.godwit"
-    assert asked[0] == "token:2 correct horse"
+    assert asked[0] == "token:2 123456"
+    before = filled.public()
+    token._private_key = None  # type: ignore[assignment]  # pulled out
+    code, _, err = filled.tried("sign", "--role", "targets")
+    assert code == 2
+    assert "of targets: expected" in err
+    assert "is the token plugged in" in err
+    assert filled.public() == before
     monkeypatch.delitem(SIGNER_FOR_URI_SCHEME, "token")
     code, _, err = filled.tried("add", pack(tmp_path, "1.2"))
     assert code == 2

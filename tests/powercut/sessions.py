@@ -102,10 +102,16 @@ def _stand_in(kit: Path, script: Mapping[State, Event], real: bool) -> None:
         return Outcome(script[state], "the script says so") if state in script else ended
 
     Updater._act = scripted  # type: ignore[method-assign]
-    edge_agent.commands.update._carrier = lambda *_: FolderCarrier(kit)  # type: ignore[assignment]
+    edge_agent.commands.update._carrier = lambda *_: _Network(kit)  # type: ignore[assignment]
     watching.watch = lambda *_: Verdict("proved", "25 predictions")
     if not real:
         testing.check = _check_in_a_fork
+
+
+class _Network(FolderCarrier):
+    """A folder that counts as a network, so that patches are taken."""
+
+    is_network = True
 
 
 def _check_in_a_fork(folder: Path, external: object) -> None:

@@ -46,9 +46,9 @@ def card(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_card_installs_itself_at_its_first_boot(tmp_path: Path, card: Path, flash: Flash) -> None:
     of = model(name="pets", file="models/null.json", format="null", runtimes=list(NULL))
-    bundle = tmp_path / "pets-1.0-here.godwit"
-    arch = platform.machine()
-    write_bundle(bundle, of, b'{"outputs": [[1, 3]]}', name="pets", arch=arch, profiles=["here"], version="1.0")
+    bundle = tmp_path / "pets-1.0.godwit"
+    arch, profile = platform.machine(), {"x86_64": "linux-x86_64", "aarch64": "linux-arm64"}[platform.machine()]
+    write_bundle(bundle, of, b'{"outputs": [[1, 3]]}', name="pets", arch=arch, profiles=[profile], version="1.0")
     done = flash(bundle, f"image://{card}", "--device-id", "door-7")
     assert done.returncode == 0, done.stderr
     images.check(card)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import bsdiff4
 import msgspec
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
@@ -42,22 +43,24 @@ class Repository:
     def add(self, bundle: Path, against: Path | None = None, xz: bool = False, **custom: Any) -> None:
         """Let `bundle` be what there is; `against` an older one there is a patch too."""
         with Bundle(bundle) as opened:
-            manifest, sha256 = opened.manifest, opened.sha256
+            manifest = opened.manifest
         content = bundle.read_bytes()
-        name = target_name("default", bundle.name)
         transports = []
         if xz:
             transports.append(self._transport("xz", bundle.name + ".xz", lzma.compress(content), None))
         if against:
-            import bsdiff4
-
             patch = bsdiff4.diff(against.read_bytes(), content)
             transports.append(self._transport("bsdiff4", bundle.name + ".patch", patch, against))
         said = Custom("deployment", manifest.name, "default", manifest.profiles[0], manifest.version)
-        said = msgspec.structs.replace(said, transports=transports, **custom)
+        self.offer(bundle, msgspec.structs.replace(said, transports=transports, **custom))
+
+    def offer(self, file: Path, said: Custom) -> None:
+        """Let `file` be what there is, and say so of it."""
+        content, name = file.read_bytes(), target_name("default", file.name)
+        sha256 = hashlib.sha256(content).hexdigest()
         path = self.folder / target_path(name, sha256)
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(bundle, path)
+        shutil.copyfile(file, path)
         target = TargetFile(len(content), {"sha256": sha256}, name, {"custom": msgspec.to_builtins(said)})
         self.publish({name: target})
 

@@ -44,7 +44,7 @@ def test_what_does_well_stays_and_what_does_not_is_left_for_good(device: Updated
         device.repository.add(version(tmp_path, "4"))
         assert device.says("update", "--now").returncode == 0
         assert device.status()["worker_pid"] > 0
-        wait_until(lambda: b"4" in told_so_far(device), "the agent to have told of version 4")
+        wait_until(lambda: told_so_far(device) == "4", "the agent to have told of version 4")
     events = [event.name for event in device.spooled("event") if event.name.startswith("update_")]
     assert events == ["update_committed", "update_rejected", "update_committed"]
     found = device.history()
@@ -61,10 +61,10 @@ def test_what_does_well_stays_and_what_does_not_is_left_for_good(device: Updated
     assert set(by_patch["spent_s"]) >= {"fetching", "staging", "testing", "activating", "proving"}
 
 
-def told_so_far(device: Updated) -> bytes:
-    """The last entry of the history that became an event."""
+def told_so_far(device: Updated) -> str:
+    """Version of the last entry of the history that became an event."""
     told = device.root / "var" / "updates-told.json"
-    return told.read_bytes().partition(b'"version":')[2] if told.exists() else b""
+    return str(json.loads(told.read_bytes())["version"]) if told.exists() else ""
 
 
 def test_it_looks_when_it_is_time_or_when_it_is_asked(device: Updated) -> None:

@@ -12,6 +12,7 @@ import click
 from firmware_profiles.errors import InputError, Problem
 
 VARIABLE = "GODWIT_PASSPHRASE"
+PIN_VARIABLE = "GODWIT_PIN"
 _TRIES = 3
 _MAX_BYTES = 4096
 
@@ -26,6 +27,7 @@ class Passphrases:
             InputError: one of them cannot be read.
         """
         given = [_line_of(file) for file in files]
+        self._pin = os.environ.get(PIN_VARIABLE)
         self._known = [*given, *filter(None, [os.environ.get(VARIABLE)])]
 
     def __call__(self, name: str) -> Iterator[str]:
@@ -42,6 +44,18 @@ class Passphrases:
             typed = str(click.prompt(f"Passphrase of {name}", hide_input=True, err=True))
             self._known.insert(0, typed)
             yield typed
+
+    def pin(self, what: str) -> str:
+        """What opens a token; never a key file's passphrase, since tokens lock themselves after a few wrong ones.
+
+        Raises:
+            InputError: none is known, and nobody can be asked.
+        """
+        if self._pin is None:
+            if not sys.stdin.isatty():
+                raise InputError(Problem("the token", f"its {what}", "none", f"set {PIN_VARIABLE}"))
+            self._pin = str(click.prompt(f"The token's {what}", hide_input=True, err=True))
+        return self._pin
 
     def new(self) -> str:
         """The passphrase for keys that are to be made.

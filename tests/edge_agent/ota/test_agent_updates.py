@@ -1,0 +1,59 @@
+"""The agent's own code goes through the same table as a deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.layout import Root
+from firmware_profiles.profile import userland_arch
+from firmware_profiles.targets import Custom
+from tests.edge_agent.ota.fleet_of_one import Updated
+from tests.edge_agent.wheels import TAG, code_file, first_code, small_code_file
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Updated:
+    made = Updated(tmp_path)
+    first_code(Root(made.root), small_code_file(tmp_path / "first", "0.1.0", ""))
+    return made
+
+
+def offer(device: Updated, file: Path, version: str) -> None:
+    """Sign an agent's code for the device, and nothing else."""
+    said = Custom("agent", "agent", "default", "linux-x86_64", version, TAG, userland_arch())
+    device.repository.offer(file, said)
+
+
+def slots(device: Updated) -> tuple[str, str]:
+    """The active and the proven slot of the agent's code."""
+    return tuple(str((device.root / "agent" / link).readlink()) for link in ("active", "proven"))  # type: ignore[return-value]
+
+
+def test_new_code_is_tried_and_on_probation_until_it_is_good(device: Updated, tmp_path: Path) -> None:
+    offer(device, code_file(tmp_path / "new", "0.2.0"), "0.2.0")
+    assert device.install().returncode == 0
+    assert slots(device) == ("b", "a")
+    assert device.says("mark-good").returncode == 0
+    assert slots(device) == ("b", "b")
+    entry = device.history()["entries"][-1]
+    assert (entry["event"], entry["kind"], entry["version"]) == ("update_committed", "agent", "0.2.0")
+    assert device.active() == "1"
+
+
+def test_code_that_cannot_be_loaded_is_never_started(device: Updated, tmp_path: Path) -> None:
+    offer(device, small_code_file(tmp_path / "bad", "0.3.0", "import nothing_of_the_kind"), "0.3.0")
+    done = device.install()
+    assert done.returncode == 5
+    assert "code that this device can load" in done.stderr
+    assert slots(device) == ("a", "a")
+    assert not (device.root / "agent" / "b").exists()
+
+
+def test_a_person_rolls_it_back(device: Updated, tmp_path: Path) -> None:
+    offer(device, code_file(tmp_path / "new", "0.2.0"), "0.2.0")
+    assert device.install().returncode == 0
+    assert device.says("rollback").returncode == 0
+    assert slots(device) == ("a", "a")
+    assert [each["version"] for each in device.history()["rejected"]] == ["0.2.0"]
