@@ -194,11 +194,11 @@ def test_a_supervisor_that_hangs_is_ended_by_the_watchdog(service: Machine) -> N
 
 def test_a_worker_that_hangs_dies_by_its_deadline_and_the_supervisor_stays(service: Machine) -> None:
     runs(service)
-    before, worker = service.shows(UNIT, "MainPID"), status(service)["worker_pid"]
     # The loop of this model ends when its sum is 100; adding 1 to such numbers changes nothing.
-    write_bundle(service.tree / "root/loop.godwit", content=(MODELS / "tiny-loop.tflite").read_bytes(), name="loop")
+    content = (MODELS / "tiny-loop.tflite").read_bytes()
+    write_bundle(service.tree / "root/loop.godwit", content=content, name="loop", profiles=["raspberry-pi-5"])
     agent(service, "install", "/root/loop.godwit", "--root", ROOT)
-    agent(service, "mark-good", "--root", ROOT)
+    service.run(userland.PROGRAM, "mark-good", "--root", ROOT)  # if it is on probation still
     service.run("systemctl", "restart", UNIT, check=True)
     runs(service)
     before, worker = service.shows(UNIT, "MainPID"), status(service)["worker_pid"]
@@ -281,7 +281,7 @@ def test_a_stick_brings_a_version_to_which_the_running_agent_switches(service: M
     repository.add(first)
     pin = ("--trust-root", f"/root/repository/metadata/{repository.root.name}")
     agent(service, "install", "/root/repository", "--root", ROOT, *pin)
-    agent(service, "mark-good", "--root", ROOT)
+    service.run(userland.PROGRAM, "mark-good", "--root", ROOT)
     service.run("systemd-tmpfiles", "--create", check=True)  # what root installed is the updater's
     before = service.shows(UNIT, "MainPID")
     repository.add(write_bundle(service.tree / "root" / "two.godwit", profiles=["raspberry-pi-5"], version="2.0"))
