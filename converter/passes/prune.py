@@ -1,0 +1,115 @@
+"""Magnitude pruning: the smallest weights become zero, more and more of them by a cubic schedule
+(Zhu & Gupta 2017, arXiv 1710.01878), and stay zero through all training that follows.
+
+`blocks` keeps 2 of each 4 weights along the input channels, the pattern of sparse tensor cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from converter.passes.keras_graph import kernel
+from converter.training.data import Array
+from firmware_profiles.errors import InputError, Problem
+
+Scope = Literal["global", "layer", "blocks"]
+"""Over what the smallest are looked for."""
+
+_UNTIL = 0.6
+"""Part of the training in which the zeros grow; the rest recovers with all of them in place."""
+
+_EVERY = 0.01
+_BLOCK, _KEPT = 4, 2
+_LEAST_KEPT = 0.02
+"""Of each layer, whatever the others need: a layer of zeros answers nothing."""
+
+
+class Pruning:
+    """A rule of `finetune`: zeros that grow to `sparsity` and hold."""
+
+    def __init__(self, layers: Sequence[tuple[str, Any]], sparsity: float, scope: Scope, until: float = _UNTIL) -> None:
+        """Args: `layers`: name and kernel of each; `until`: 0 has all zeros in place after the first step."""
+        self._kernels = [kernel for _, kernel in layers]
+        self._sparsity, self._scope = sparsity, scope
+        self._masks: list[Array] = [np.ones(kernel.shape, bool) for kernel in self._kernels]
+        self._next = 0.0
+        self.settled = until
+
+    def after_step(self, done: float) -> None:
+        """Zeros once more where they were, and where the schedule wants new ones, the smallest."""
+        if done >= self._next:
+            self._masks = masks([kernel.numpy() for kernel in self._kernels], self.wanted(done), self._scope)
+            self._next = done + _EVERY if done < self.settled else np.inf
+        for kernel, mask in zip(self._kernels, self._masks, strict=True):
+            kernel.assign(np.where(mask, kernel.numpy(), 0))
+
+    def wanted(self, done: float) -> float:
+        """s = s_f (1 - (1 - t)^3)."""
+        left = max(0.0, 1 - done / self.settled) if self.settled else 0.0
+        return self._sparsity * (1 - left**3)
+
+    def state(self) -> list[Any]:
+        """Nothing: zeros are the smallest of all, so that the next step finds them again."""
+        return []
+
+
+def pruning(model: Any, percent: float, scope: Scope = "global", until: float = _UNTIL) -> Pruning:
+    """The rule for every layer of the model that multiplies.
+
+    Args:
+        percent: of all their weights; 50 for blocks.
+
+    Raises:
+        InputError: a ratio that leaves a layer empty.
+    """
+    if not 0 < percent < 100 * (1 - _LEAST_KEPT) or (scope == "blocks" and percent != 100 * _KEPT / _BLOCK):
+        expected = "50 % for blocks" if scope == "blocks" else f"more than 0 and less than {100 * (1 - _LEAST_KEPT):g} %"
+        raise InputError(Problem("prune", expected, f"{percent:g} %", "correct the number in the recipe's name"))
+    layers = [(layer.name, kernel(layer)) for layer in model.layers if kernel(layer) is not None]
+    for name, weights in layers:
+        if scope == "layer" and round(np.prod(weights.shape) * (1 - percent / 100)) < 1:
+            step = "prune globally, or less"
+            raise InputError(Problem(f"prune: {name}", "at least one weight left", f"{percent:g} % of {tuple(weights.shape)}", step))
+    return Pruning(layers, percent / 100, scope, until)
+
+
+def masks(kernels: Sequence[Array], sparsity: float, scope: Scope) -> list[Array]:
+    """True where a weight stays."""
+    if scope == "blocks":
+        return [_in_blocks(kernel) if sparsity > 0 else np.ones(kernel.shape, bool) for kernel in kernels]
+    if scope == "layer":
+        return [_largest(np.abs(kernel), round(kernel.size * sparsity)) for kernel in kernels]
+    least = [_largest(np.abs(kernel), kernel.size - max(1, round(kernel.size * _LEAST_KEPT))) for kernel in kernels]
+    # Each layer by its own scale: the first layers' weights of raw pixels are a thousand times smaller than others.
+    scaled = [np.abs(kernel) / (kernel.std() or 1.0) for kernel in kernels]
+    flat = np.concatenate([np.where(keep, np.inf, each).ravel() for keep, each in zip(least, scaled, strict=True)])
+    whole = _largest(flat, round(flat.size * sparsity))
+    ends = np.cumsum([kernel.size for kernel in kernels])[:-1]
+    return [part.reshape(kernel.shape) for part, kernel in zip(np.split(whole, ends), kernels, strict=True)]
+
+
+def _largest(sizes: Array, dropped: int) -> Array:
+    """True but for so many of the smallest; of equal ones the first go."""
+    keep = np.ones(sizes.size, bool)
+    keep[np.argsort(sizes, axis=None, kind="stable")[:dropped]] = False
+    return keep.reshape(sizes.shape)
+
+
+def _in_blocks(kernel: Array) -> Array:
+    """Along the input channels, the last axis but one; what is over of a block of 4 stays."""
+    moved = np.moveaxis(np.abs(kernel), -2, -1)
+    whole = moved.shape[-1] // _BLOCK * _BLOCK
+    keep = np.ones(moved.shape, bool)
+    blocks = moved[..., :whole].reshape(*moved.shape[:-1], -1, _BLOCK)
+    ranks = np.argsort(np.argsort(-blocks, axis=-1, kind="stable"), axis=-1, kind="stable")
+    keep[..., :whole] = (ranks < _KEPT).reshape(moved[..., :whole].shape)
+    return np.moveaxis(keep, -1, -2)
+
+
+def sparsity(model: Any) -> float:
+    """Part of the weights that multiply which are zero."""
+    kernels = [kernel(layer).numpy() for layer in model.layers if kernel(layer) is not None]
+    return float(sum((each == 0).sum() for each in kernels) / sum(each.size for each in kernels))
