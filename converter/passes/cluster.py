@@ -18,7 +18,10 @@ _MOST = 256
 
 
 class Sharing:
-    """A rule of `finetune`: weights that share a value go on sharing it."""
+    """A rule of `finetune`: weights that share a value go on sharing it.
+
+    Who shares with whom follows from the weights that the training begins with.
+    """
 
     settled = 0.0
 
@@ -34,10 +37,6 @@ class Sharing:
             means = np.bincount(flat, weights.ravel().astype(np.float64)) / np.maximum(np.bincount(flat), 1)
             means[0] = 0.0
             kernel.assign(means[groups].astype(np.float32))
-
-    def state(self) -> list[Any]:
-        """Nothing: who shares with whom follows from the weights that the checkpoint holds."""
-        return []
 
 
 def sharing(model: Any, values: int) -> Sharing:

@@ -24,6 +24,8 @@ from converter.training.settings import Settings
 
 _LAST_RATE = 0.01
 _EVALUATED_AT_ONCE = 250
+_TIMED_FROM, _TIMED_TO = 2, 8
+"""Steps of the first epoch that tell how long one takes; the first of all builds the graph."""
 
 
 class Rule(Protocol):
@@ -38,8 +40,9 @@ class Rule(Protocol):
     def after_step(self, done: float) -> None:
         """Make it hold again; `done` is the part of all steps that is behind."""
 
-    def state(self) -> list[Any]:
-        """Variables that a checkpoint must hold beside the model's."""
+
+class TooLittleTimeError(Exception):
+    """The time budget does not suffice for one epoch; the text says what it takes."""
 
 
 class Trained(NamedTuple):
@@ -81,6 +84,9 @@ def finetune(
 
     Args:
         loss: "crossentropy" or "squared": what is held out is judged by the task's loss alone.
+
+    Raises:
+        TooLittleTimeError: not one epoch can be ready by the deadline.
     """
     watch = watch or Watch()
     run = _Run(model, split.train, settings, objective, loss, rules)
@@ -89,8 +95,11 @@ def finetune(
     settled_epoch = max([0, *(math.ceil(rule.settled * settings.epochs) for rule in rules)])
     diverged = False
     for epoch in range(len(state.curve), settings.epochs):
+        waited = len(state.curve) - 1 - max(state.best_epoch, settled_epoch)
+        if waited >= settings.patience or watch.hopeless(state.curve):
+            break
         began = time.monotonic()
-        train_loss, accuracy = run.epoch(epoch)
+        train_loss, accuracy = run.epoch(epoch, watch.deadline_s)
         held_loss, held_accuracy = run.judge(split.held_out)
         took_s = time.monotonic() - began
         if not math.isfinite(train_loss) or not math.isfinite(held_loss):
@@ -102,8 +111,7 @@ def finetune(
         if watch.folder:
             checkpoint.save(watch.folder, watch.key, state)
         watch.tell(_line(curve, settings.epochs))
-        waited = epoch - max(state.best_epoch, settled_epoch)
-        if waited >= settings.patience or time.monotonic() + took_s > watch.deadline_s or watch.hopeless(curve):
+        if time.monotonic() + took_s > watch.deadline_s:
             break
     run.put(state.best)
     return Trained(state.curve, state.best_epoch, diverged)
@@ -154,16 +162,13 @@ class _Run:
             self._optimizer.apply(gradients, model.trainable_variables)
             return whole, right(model, outputs, y, loss)
 
-        @tf.function(autograph=False, reduce_retracing=True)
-        def judged(x: Any, y: Any) -> tuple[Any, Any]:
-            outputs = model(x, training=False)
-            return task_loss(model, outputs, y, loss), right(model, outputs, y, loss)
+        self._step = step
+        self.judge = _judge(model, loss)
 
-        self._step, self._judged = step, judged
-
-    def epoch(self, epoch: int) -> tuple[float, float]:
+    def epoch(self, epoch: int, deadline_s: float) -> tuple[float, float]:
         """Mean loss and accuracy while training; it ends early at a loss that is no number."""
-        told, done = [], epoch * data.steps(self._items, self._settings)
+        an_epoch = data.steps(self._items, self._settings)
+        told, done, began_s = [], epoch * an_epoch, time.monotonic()
         for each in data.batches(self._items, self._settings, epoch):
             loss, accuracy = self._step(tf.constant(each.x), tf.constant(each.y))
             done += 1
@@ -172,17 +177,11 @@ class _Run:
             told.append((float(loss), float(accuracy)))
             if not math.isfinite(told[-1][0]):
                 break
+            if len(told) == _TIMED_FROM:
+                began_s = time.monotonic()
+            if epoch == 0 and len(told) == _TIMED_TO:
+                _check_time((time.monotonic() - began_s) / (_TIMED_TO - _TIMED_FROM) * an_epoch, deadline_s)
         loss, accuracy = np.mean(told, axis=0)
-        return float(loss), float(accuracy)
-
-    def judge(self, items: Items) -> tuple[float, float]:
-        """The task's loss and the accuracy on items that are not trained on."""
-        told, counts = [], []
-        for start in range(0, len(items.x), _EVALUATED_AT_ONCE):
-            part = slice(start, start + _EVALUATED_AT_ONCE)
-            told.append([float(each) for each in self._judged(tf.constant(items.x[part]), tf.constant(items.y[part]))])
-            counts.append(len(items.x[part]))
-        loss, accuracy = np.average(told, axis=0, weights=counts)
         return float(loss), float(accuracy)
 
     def weights(self) -> list[Any]:
@@ -204,5 +203,33 @@ class _Run:
             variable.assign(value)
 
     def _all(self) -> list[Any]:
-        more = [each for rule in self._rules for each in rule.state()]
-        return [*self._model.variables, *self._optimizer.variables, *more]
+        return [*self._model.variables, *self._optimizer.variables]
+
+
+def judged(model: Any, items: Items, loss: str) -> tuple[float, float]:
+    """The task's loss and the accuracy, as a part of 1, on items that are not trained on."""
+    return _judge(model, loss)(items)
+
+
+def _judge(model: Any, loss: str) -> Callable[[Items], tuple[float, float]]:
+    @tf.function(autograph=False, reduce_retracing=True)
+    def of_batch(x: Any, y: Any) -> tuple[Any, Any]:
+        outputs = model(x, training=False)
+        return task_loss(model, outputs, y, loss), right(model, outputs, y, loss)
+
+    def judge(items: Items) -> tuple[float, float]:
+        told, counts = [], []
+        for start in range(0, len(items.x), _EVALUATED_AT_ONCE):
+            part = slice(start, start + _EVALUATED_AT_ONCE)
+            told.append([float(each) for each in of_batch(tf.constant(items.x[part]), tf.constant(items.y[part]))])
+            counts.append(len(items.x[part]))
+        loss_found, accuracy = np.average(told, axis=0, weights=counts)
+        return float(loss_found), float(accuracy)
+
+    return judge
+
+
+def _check_time(epoch_s: float, deadline_s: float) -> None:
+    left_s = deadline_s - time.monotonic()
+    if epoch_s > left_s:
+        raise TooLittleTimeError(f"one epoch takes about {epoch_s:.0f} s, and {max(0, left_s):.0f} s are left of --budget")

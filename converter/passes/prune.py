@@ -18,45 +18,57 @@ from firmware_profiles.errors import InputError, Problem
 Scope = Literal["global", "layer", "blocks"]
 """Over what the smallest are looked for."""
 
-_UNTIL = 0.6
-"""Part of the training in which the zeros grow; the rest recovers with all of them in place."""
-
 _EVERY = 0.01
 _BLOCK, _KEPT = 4, 2
 _LEAST_KEPT = 0.02
 """Of each layer, whatever the others need: a layer of zeros answers nothing."""
 
 
-class Pruning:
-    """A rule of `finetune`: zeros that grow to `sparsity` and hold."""
+class Held:
+    """A rule of `finetune`: what is zero now stays zero."""
 
-    def __init__(self, layers: Sequence[tuple[str, Any]], sparsity: float, scope: Scope, until: float = _UNTIL) -> None:
-        """Args: `layers`: name and kernel of each; `until`: 0 has all zeros in place after the first step."""
-        self._kernels = [kernel for _, kernel in layers]
-        self._sparsity, self._scope = sparsity, scope
-        self._masks: list[Array] = [np.ones(kernel.shape, bool) for kernel in self._kernels]
-        self._next = 0.0
-        self.settled = until
+    settled = 0.0
+
+    def __init__(self, kernels: Sequence[Any]) -> None:
+        self._kernels = kernels
+        self._masks: list[Array] = [kernel.numpy() != 0 for kernel in kernels]
 
     def after_step(self, done: float) -> None:
-        """Zeros once more where they were, and where the schedule wants new ones, the smallest."""
-        if done >= self._next:
-            self._masks = masks([kernel.numpy() for kernel in self._kernels], self.wanted(done), self._scope)
-            self._next = done + _EVERY if done < self.settled else np.inf
+        """Zeros once more where they were."""
         for kernel, mask in zip(self._kernels, self._masks, strict=True):
             kernel.assign(np.where(mask, kernel.numpy(), 0))
 
+
+class Pruning:
+    """A rule of `finetune`: zeros that grow to `sparsity`, a part of 1, and hold.
+
+    It needs no state of its own: zeros are the smallest of all, so that the next step finds them again.
+    """
+
+    settled = 0.6
+    """The rest of the training recovers with all zeros in place."""
+
+    def __init__(self, kernels: Sequence[Any], sparsity: float, scope: Scope) -> None:
+        self._kernels, self._sparsity, self._scope = kernels, sparsity, scope
+        self._held = Held([])
+        self._next = 0.0
+
+    def after_step(self, done: float) -> None:
+        """New zeros where the schedule wants them, the smallest weights; and those once more that were."""
+        if done >= self._next:
+            kept = masks([kernel.numpy() for kernel in self._kernels], self.wanted(done), self._scope)
+            for kernel, mask in zip(self._kernels, kept, strict=True):
+                kernel.assign(np.where(mask, kernel.numpy(), 0))
+            self._held = Held(self._kernels)
+            self._next = done + _EVERY if done < self.settled else np.inf
+        self._held.after_step(done)
+
     def wanted(self, done: float) -> float:
         """s = s_f (1 - (1 - t)^3)."""
-        left = max(0.0, 1 - done / self.settled) if self.settled else 0.0
-        return self._sparsity * (1 - left**3)
-
-    def state(self) -> list[Any]:
-        """Nothing: zeros are the smallest of all, so that the next step finds them again."""
-        return []
+        return self._sparsity * (1 - max(0.0, 1 - done / self.settled) ** 3)
 
 
-def pruning(model: Any, percent: float, scope: Scope = "global", until: float = _UNTIL) -> Pruning:
+def pruning(model: Any, percent: float, scope: Scope = "global") -> Pruning:
     """The rule for every layer of the model that multiplies.
 
     Args:
@@ -68,12 +80,17 @@ def pruning(model: Any, percent: float, scope: Scope = "global", until: float = 
     if not 0 < percent < 100 * (1 - _LEAST_KEPT) or (scope == "blocks" and percent != 100 * _KEPT / _BLOCK):
         expected = "50 % for blocks" if scope == "blocks" else f"more than 0 and less than {100 * (1 - _LEAST_KEPT):g} %"
         raise InputError(Problem("prune", expected, f"{percent:g} %", "correct the number in the recipe's name"))
-    layers = [(layer.name, kernel(layer)) for layer in model.layers if kernel(layer) is not None]
+    layers = _kernels(model)
     for name, weights in layers:
         if scope == "layer" and round(np.prod(weights.shape) * (1 - percent / 100)) < 1:
             step = "prune globally, or less"
             raise InputError(Problem(f"prune: {name}", "at least one weight left", f"{percent:g} % of {tuple(weights.shape)}", step))
-    return Pruning(layers, percent / 100, scope, until)
+    return Pruning([weights for _, weights in layers], percent / 100, scope)
+
+
+def held(model: Any) -> Held:
+    """The rule that keeps the zeros that a model has."""
+    return Held([kernel for _, kernel in _kernels(model)])
 
 
 def masks(kernels: Sequence[Array], sparsity: float, scope: Scope) -> list[Array]:
@@ -109,7 +126,11 @@ def _in_blocks(kernel: Array) -> Array:
     return np.moveaxis(keep, -1, -2)
 
 
+def _kernels(model: Any) -> list[tuple[str, Any]]:
+    return [(layer.name, kernel(layer)) for layer in model.layers if kernel(layer) is not None]
+
+
 def sparsity(model: Any) -> float:
     """Part of the weights that multiply which are zero."""
-    kernels = [kernel(layer).numpy() for layer in model.layers if kernel(layer) is not None]
+    kernels = [kernel.numpy() for _, kernel in _kernels(model)]
     return float(sum((each == 0).sum() for each in kernels) / sum(each.size for each in kernels))

@@ -67,9 +67,9 @@ class Fixed(keras.layers.Layer):  # type: ignore[misc]
         self._low = low
         self.step = (1 - low) / (_STEPS + 1)
 
-    def call(self, x: Any) -> Any:
-        """Rounded to 256 steps."""
-        return self.rounded(x)
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Rounded to 256 steps; not while training, where a probability that is rounded to 0 teaches nothing."""
+        return x if training else self.rounded(x)
 
     def rounded(self, x: Any) -> Any:
         """Rounded to 256 steps."""

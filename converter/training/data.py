@@ -18,6 +18,17 @@ _CUTOUT = 4
 _LEAST = 2
 
 
+_MOST_BYTES = 1 << 30
+"""Of float32 values in memory; with what training itself takes, a run stays below 4 GB."""
+
+_MOST_ITEMS = 1_000_000
+
+
+def training_items(values: int) -> int:
+    """How many items of so many float32 values are trained on at most."""
+    return max(_LEAST, min(_MOST_ITEMS, _MOST_BYTES // (4 * values)))
+
+
 class Items(NamedTuple):
     """x: float32 [n, …] as the model takes them; y: [n, …] labels (integers) or targets (float32)."""
 

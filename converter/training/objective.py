@@ -18,7 +18,7 @@ Objective = Callable[[Any, Any, Any], tuple[Any, Any]]
 _TINY = 1e-7
 
 
-def kind(model: Any, settings: Settings, task: str) -> str:
+def kind(settings: Settings, task: str) -> str:
     """crossentropy or squared."""
     if settings.loss != "auto":
         return settings.loss
@@ -55,14 +55,20 @@ def _label_problems(items: Items, output: Any, where: str) -> list[Problem]:
 
 def logits(model: Any, outputs: Any) -> Any:
     """Outputs [n, classes] as logits up to a constant; one sigmoid output becomes two."""
-    last = getattr(model.layers[-1], "activation", None)
-    if last is keras.activations.softmax or isinstance(model.layers[-1], keras.layers.Softmax):
+    last = last_activation(model)
+    if last is keras.activations.softmax:
         return tf.math.log(tf.maximum(outputs, _TINY))
     if outputs.shape[-1] == 1:
         if last is keras.activations.sigmoid:
             outputs = tf.math.log(tf.maximum(outputs, _TINY)) - tf.math.log(tf.maximum(1 - outputs, _TINY))
         return tf.concat([tf.zeros_like(outputs), outputs], -1)
     return outputs
+
+
+def last_activation(model: Any) -> Any:
+    """That gives the model's answer its form; what rounds the answer to steps (qat_layers) does not."""
+    last = next(layer for layer in reversed(model.layers) if not hasattr(layer, "rounded"))
+    return keras.activations.softmax if isinstance(last, keras.layers.Softmax) else getattr(last, "activation", None)
 
 
 def task_loss(model: Any, outputs: Any, y: Any, loss: str) -> Any:

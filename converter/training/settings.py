@@ -21,6 +21,9 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[training]`.
 
     Attributes:
+        recipes: names of recipes that train, as in channels50+distil+qat-int8; the usual ones where empty.
+        teacher: a .keras model that distillation learns from, relative to the project file; the model itself
+            where empty.
         epochs: of one step of a recipe, at most.
         learning_rate: the largest, of Adam; it falls to a hundredth in a half cosine.
         decay: λ of λ‖w‖² over all kernels.
@@ -33,6 +36,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         seed: of everything that is drawn.
     """
 
+    recipes: list[str] = []
+    teacher: str = ""
     epochs: Annotated[int, Meta(ge=1, le=10_000)] = 30
     batch: Annotated[int, Meta(ge=1, le=4096)] = 64
     learning_rate: Positive = 1e-3
