@@ -1,4 +1,4 @@
-"""What a trained model is worth: accuracy paired with the dense model on the same images, size, xz, latency by ratio."""
+"""What a trained model is worth: accuracy paired with dense on the same images, size, xz, latency by ratio."""
 
 from __future__ import annotations
 

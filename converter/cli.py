@@ -18,7 +18,9 @@ _JSON_HELP = "Print one JSON document."
 @click.option("--measure-on", metavar="URL", help="Device that decides: ssh://user@host[:port][?agent=/path].")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Candidates tried at once.")
 @click.option("--dask", metavar="URL", help="Dask cluster that tries them: tcp://host:port. Latency is measured here.")
-@click.option("--budget", metavar="TIME", default="15m", show_default=True, help="For recipes that train: 90s, 20m, 2h.")
+@click.option(
+    "--budget", metavar="TIME", default="15m", show_default=True, help="For recipes that train: 90s, 20m, 2h."
+)
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep what earlier conversions found out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)

@@ -59,7 +59,7 @@ class Plan(NamedTuple):
     sources: list[Source]
     targets: list[Target]
     wanted: list[Recipe]
-    trained: list[str] = []
+    trained: Sequence[str] = ()
     gain: str = ""
     budget_s: float = trainable.BUDGET_S
 

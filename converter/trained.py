@@ -66,7 +66,9 @@ def as_recipe(name: str) -> Recipe:
     steps = parse(name, "recipe")
     base = BY_NAME[f"tflite-{steps.precision}"]
     title = f"TFLite, {steps.precision}, after training: {name.rpartition('-')[0].replace('+', ', ')}"
-    return msgspec.structs.replace(base, name=name, title=title, calibration="learned" if steps.qat else base.calibration)
+    return msgspec.structs.replace(
+        base, name=name, title=title, calibration="learned" if steps.qat else base.calibration
+    )
 
 
 def _declined(shop: Workshop, name: str, built: Sequence[Built], ends_s: float) -> str:

@@ -92,7 +92,9 @@ def importance(model: Any, criterion: Criterion, items: Items, loss: str) -> dic
     return found
 
 
-def by_sensitivity(model: Any, percent: float, judged: Callable[[Any], float], scores: Mapping[str, Array]) -> dict[str, float]:
+def by_sensitivity(
+    model: Any, percent: float, judged: Callable[[Any], float], scores: Mapping[str, Array]
+) -> dict[str, float]:
     """A ratio for each group: those that hurt least when thinned alone lose half as much again, the others less.
 
     Args:

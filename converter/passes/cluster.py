@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.passes.keras_graph import kernel
+from converter.passes.keras_graph import kernel as kernel_of
 from converter.training.data import Array
 from firmware_profiles.errors import InputError, Problem
 
@@ -44,7 +44,7 @@ def sharing(model: Any, values: int) -> Sharing:
     if not 2 <= values <= _MOST:
         step = "correct the number in the recipe's name"
         raise InputError(Problem("cluster", f"2 to {_MOST} values a layer", str(values), step))
-    return Sharing([kernel(layer) for layer in model.layers if kernel(layer) is not None], values)
+    return Sharing([kernel_of(layer) for layer in model.layers if kernel_of(layer) is not None], values)
 
 
 def shares(weights: Array, values: int) -> Array:

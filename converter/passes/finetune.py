@@ -153,7 +153,6 @@ class _Run:
         self._optimizer.build(model.trainable_variables)
         kernels = [each for each in model.trainable_variables if len(each.shape) > 1]
 
-        @tf.function(autograph=False, reduce_retracing=True)
         def step(x: Any, y: Any) -> tuple[Any, Any]:
             with tf.GradientTape() as tape:
                 value, outputs = objective(model, x, y)
@@ -162,7 +161,7 @@ class _Run:
             self._optimizer.apply(gradients, model.trainable_variables)
             return whole, right(model, outputs, y, loss)
 
-        self._step = step
+        self._step = tf.function(step, autograph=False, reduce_retracing=True)
         self.judge = _judge(model, loss)
 
     def epoch(self, epoch: int, deadline_s: float) -> tuple[float, float]:
@@ -212,16 +211,17 @@ def judged(model: Any, items: Items, loss: str) -> tuple[float, float]:
 
 
 def _judge(model: Any, loss: str) -> Callable[[Items], tuple[float, float]]:
-    @tf.function(autograph=False, reduce_retracing=True)
     def of_batch(x: Any, y: Any) -> tuple[Any, Any]:
         outputs = model(x, training=False)
         return task_loss(model, outputs, y, loss), right(model, outputs, y, loss)
+
+    graph = tf.function(of_batch, autograph=False, reduce_retracing=True)
 
     def judge(items: Items) -> tuple[float, float]:
         told, counts = [], []
         for start in range(0, len(items.x), _EVALUATED_AT_ONCE):
             part = slice(start, start + _EVALUATED_AT_ONCE)
-            told.append([float(each) for each in of_batch(tf.constant(items.x[part]), tf.constant(items.y[part]))])
+            told.append([float(each) for each in graph(tf.constant(items.x[part]), tf.constant(items.y[part]))])
             counts.append(len(items.x[part]))
         loss_found, accuracy = np.average(told, axis=0, weights=counts)
         return float(loss_found), float(accuracy)
@@ -232,4 +232,6 @@ def _judge(model: Any, loss: str) -> Callable[[Items], tuple[float, float]]:
 def _check_time(epoch_s: float, deadline_s: float) -> None:
     left_s = deadline_s - time.monotonic()
     if epoch_s > left_s:
-        raise TooLittleTimeError(f"one epoch takes about {epoch_s:.0f} s, and {max(0, left_s):.0f} s are left of --budget")
+        raise TooLittleTimeError(
+            f"one epoch takes about {epoch_s:.0f} s, and {max(0, left_s):.0f} s are left of --budget"
+        )

@@ -61,4 +61,7 @@ def _together(layer: Any, norm: Any) -> list[Any]:
     beta = norm.beta.numpy() if norm.center else 0.0
     factor = gamma / np.sqrt(norm.moving_variance.numpy().astype(np.float64) + norm.epsilon)
     shape = kernel.shape[-2:] if isinstance(layer, DEPTHWISE) else kernel.shape[-1:]
-    return [(kernel * factor.reshape(shape)).astype(np.float32), (factor * (bias - norm.moving_mean.numpy()) + beta).astype(np.float32)]
+    return [
+        (kernel * factor.reshape(shape)).astype(np.float32),
+        (factor * (bias - norm.moving_mean.numpy()) + beta).astype(np.float32),
+    ]

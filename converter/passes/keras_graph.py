@@ -124,8 +124,10 @@ def _odd(model: Any) -> Iterator[Problem]:
             yield Problem(where, "a layer", "a model within the model", step)
         elif not isinstance(each, keras.layers.Layer):
             yield Problem(where, "a layer", f"the bare operation {type(each).__name__}", step)
-        elif len(each._inbound_nodes) > 1:  # noqa: SLF001  # nothing public tells it
-            yield Problem(where, "a layer that is called once", f"one that is called {len(each._inbound_nodes)} times", step)  # noqa: SLF001
+        elif len(each._inbound_nodes) > 1:  # nothing public tells it
+            yield Problem(
+                where, "a layer that is called once", f"one that is called {len(each._inbound_nodes)} times", step
+            )
 
 
 def _list(value: Any) -> list[Any]:

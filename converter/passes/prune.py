@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from converter.passes.keras_graph import kernel
+from converter.passes.keras_graph import kernel as kernel_of
 from converter.training.data import Array
 from firmware_profiles.errors import InputError, Problem
 
@@ -78,13 +78,17 @@ def pruning(model: Any, percent: float, scope: Scope = "global") -> Pruning:
         InputError: a ratio that leaves a layer empty.
     """
     if not 0 < percent < 100 * (1 - _LEAST_KEPT) or (scope == "blocks" and percent != 100 * _KEPT / _BLOCK):
-        expected = "50 % for blocks" if scope == "blocks" else f"more than 0 and less than {100 * (1 - _LEAST_KEPT):g} %"
+        expected = (
+            "50 % for blocks" if scope == "blocks" else f"more than 0 and less than {100 * (1 - _LEAST_KEPT):g} %"
+        )
         raise InputError(Problem("prune", expected, f"{percent:g} %", "correct the number in the recipe's name"))
     layers = _kernels(model)
     for name, weights in layers:
         if scope == "layer" and round(np.prod(weights.shape) * (1 - percent / 100)) < 1:
             step = "prune globally, or less"
-            raise InputError(Problem(f"prune: {name}", "at least one weight left", f"{percent:g} % of {tuple(weights.shape)}", step))
+            raise InputError(
+                Problem(f"prune: {name}", "at least one weight left", f"{percent:g} % of {tuple(weights.shape)}", step)
+            )
     return Pruning([weights for _, weights in layers], percent / 100, scope)
 
 
@@ -127,7 +131,7 @@ def _in_blocks(kernel: Array) -> Array:
 
 
 def _kernels(model: Any) -> list[tuple[str, Any]]:
-    return [(layer.name, kernel(layer)) for layer in model.layers if kernel(layer) is not None]
+    return [(layer.name, kernel_of(layer)) for layer in model.layers if kernel_of(layer) is not None]
 
 
 def sparsity(model: Any) -> float:

@@ -121,10 +121,12 @@ class _Build:
         return self._inputs[layer.name]
 
     def _is_fused(self, layer: Any) -> bool:
-        """A rectifier alone reads its answer, and becomes part of it."""
+        """A rectifier alone reads its answer and becomes part of it, or a concatenation, whose parts have its range."""
         reader = self._graph.only_reader(layer)
         while reader is not None and reader.name in self.gone:
             reader = self._graph.only_reader(reader)
+        if isinstance(reader, _LAYERS.Concatenate):
+            return not isinstance(layer, _LAYERS.Concatenate)
         return reader is not None and _rectifies(reader) and isinstance(layer, (*MULTIPLYING, _LAYERS.Add))
 
     def _origin(self, layer: Any) -> str:

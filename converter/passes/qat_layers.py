@@ -1,4 +1,4 @@
-"""The layers of a model that computes as its int8 export will: TensorFlow's own fake quantization, as TFLite reads it."""
+"""Layers that compute as their int8 export will: by TensorFlow's own fake quantization, which TFLite reads."""
 
 from __future__ import annotations
 

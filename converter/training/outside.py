@@ -38,10 +38,9 @@ def trained(shop: Workshop, request: Train) -> Trained | Failed:
         return msgspec.structs.replace(answer, file=str(file))
     folder = _checkpoints(shop, key)
     answer = _run(shop, msgspec.structs.replace(request, checkpoints=str(folder), key=key))
-    if isinstance(answer, Trained):
-        if not _cut_short(answer, request):
-            shop.results.put(key, {_REPLY: encode(answer), _FILE: Path(answer.file)})
-            shutil.rmtree(folder, ignore_errors=True)
+    if isinstance(answer, Trained) and not _cut_short(answer, request):
+        shop.results.put(key, {_REPLY: encode(answer), _FILE: Path(answer.file)})
+        shutil.rmtree(folder, ignore_errors=True)
     return answer
 
 

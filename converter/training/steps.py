@@ -1,4 +1,4 @@
-"""Recipes that train, by name: steps joined by `+`, then the precision of the export, as in channels50+distil+qat-int8."""
+"""Recipes that train, by name: steps joined by `+`, then the export's precision: channels50+distil+qat-int8."""
 
 from __future__ import annotations
 
@@ -94,9 +94,11 @@ def parse(name: str, where: str) -> Steps:
         elif set(told) & set(found):
             problems.append(Problem(where, "each step once", repr(word), "leave one out"))
         found |= told or {}
-    for key in ("channels", "prune"):
-        if isinstance(part := found.get(key, 0), int) and part >= 100:
-            problems.append(Problem(where, f"a part below 100 % in {key}{part}", f"{part} %", "give a smaller number"))
+    problems += [
+        Problem(where, f"a part below 100 % in {key}{part}", f"{part} %", "give a smaller number")
+        for key in ("channels", "prune")
+        if isinstance(part := found.get(key, 0), int) and part >= 100
+    ]
     if found.get("qat") and precision != "int8":
         problems.append(Problem(where, "-int8 after qat", f"-{precision}", "correct the name"))
     if problems:

@@ -1,4 +1,4 @@
-"""Small architectures to begin with where the model itself is too large: they take what it takes, and give what it gives.
+"""Small architectures in the place of a model that is too large: they take what it takes and give what it gives.
 
 MobileNet (Howard et al. 2017, arXiv 1704.04861) with its width multiplier, SqueezeNet (Iandola et al. 2016,
 arXiv 1602.07360) with its fire modules; both with as many halvings as the image is large, so that small images work.
