@@ -26,6 +26,15 @@ def saved(state: Path, target: Path) -> Path:
     return target
 
 
+def data(raw: Path, target: Path) -> Path:
+    """Pixels of an .npz (x, y) as the model takes them, in `x` and `t0`."""
+    if not target.exists():
+        with np.load(raw) as arrays:
+            x = normalised(arrays["x"].astype(np.float32))
+            np.savez(target, x=x, t0=x, y=arrays["y"])
+    return target
+
+
 def model(state: dict[str, Any]) -> Any:
     """float32 [n, 32, 32, 3], normalised as `MEAN` and `DEVIATION` say, to logits [n, 10]."""
     values = {name.removeprefix("module."): each.numpy() for name, each in state.items()}

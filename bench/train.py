@@ -54,11 +54,12 @@ def main() -> None:
 
 
 def _one(model: str, recipe: str, seed: int, data: Path) -> Result:
-    source = DATA / "models" / "resnet8_mlperf_keras.h5"
+    source, test = DATA / "models" / "resnet8_mlperf_keras.h5", DATA / "data" / "test_1000.npz"
     if model == RESNET20:
-        from bench.resnet20 import saved
+        from bench import resnet20
 
-        source = saved(DATA / "models" / "resnet20_akamaster.th", WORK / "resnet20.keras")
+        source = resnet20.saved(DATA / "models" / "resnet20_akamaster.th", WORK / "resnet20.keras")
+        data, test = (resnet20.data(each, WORK / f"resnet20-{each.name}") for each in (data, test))
     settings = msgspec.structs.replace(SETTINGS, seed=seed)
     name = f"{model}-{recipe}-seed{seed}"
     request = Train(
@@ -74,7 +75,7 @@ def _one(model: str, recipe: str, seed: int, data: Path) -> Result:
         settings=settings,
     )
     trained = _trained(request)
-    return measured(model, trained, source, DATA / "data" / "test_1000.npz", data)
+    return measured(model, trained, source, test, data)
 
 
 def _trained(request: Train) -> Trained:

@@ -15,6 +15,7 @@ import msgspec
 
 from converter import build, cache, contents, fitting
 from converter.build import Built, Trial, Workshop
+from converter.delegation import cannot_take
 from converter.judge import Judge
 from converter.plan import Plan, Target
 from converter.protocol import Failed
@@ -126,12 +127,12 @@ def _source(shop: Workshop, loaded: Loaded, answer: Trained, open_routes: OpenRo
 
 
 def _with(found: Refined, built: Sequence[Built]) -> Refined:
-    """Every profile that takes its precision may take it."""
+    """Every profile whose delegates take it may take it."""
     recipes = [each.candidate.made_by for each in built]
 
     def extended(target: Target) -> Target:
-        names = {recipe.name for recipe in target.recipes}
-        own = [recipe for recipe in recipes if f"tflite-{recipe.precision}" in names]
+        profile = target.profile
+        own = [each for each in recipes if each.format in profile.formats and not cannot_take(profile, each)]
         return target._replace(recipes=[*target.recipes, *own])
 
     plan: Plan = found.plan._replace(targets=[extended(target) for target in found.plan.targets])

@@ -68,7 +68,9 @@ def thinned(model: Any, ratios: float | Mapping[str, float], importance: Mapping
     return Thinned(_without(channels, keep), said)
 
 
-def importance(model: Any, criterion: Criterion, items: Items, loss: str) -> dict[str, Array]:
+def importance(
+    model: Any, criterion: Criterion, items: Items | None = None, loss: str = "crossentropy"
+) -> dict[str, Array]:
     """Of every filter of every layer that makes channels: float64 [channels].
 
     Args:
@@ -76,7 +78,7 @@ def importance(model: Any, criterion: Criterion, items: Items, loss: str) -> dic
     """
     graph = Graph(model)
     after = norms(graph)
-    gradients = _gradients(model, items, loss) if criterion == "taylor" else {}
+    gradients = _gradients(model, items, loss) if criterion == "taylor" and items else {}
     found = {}
     for layer in graph.layers:
         if not isinstance(layer, MULTIPLYING) or isinstance(layer, DEPTHWISE):
