@@ -124,7 +124,7 @@ class Channels:
         """A flattened image has every channel at each place."""
         if isinstance(layer, _LAYERS.Flatten):
             (before,) = self.graph.before(layer)
-            return math.prod(before.output.shape[1:-1]) * self._repeats[before.name]
+            return int(math.prod(before.output.shape[1:-1])) * self._repeats[before.name]
         before = self.graph.before(layer)
         handed_on = isinstance(layer, (*_HANDS_ON, *_TOGETHER)) and before
         return self._repeats[before[0].name] if handed_on else 1

@@ -24,7 +24,7 @@ def main() -> None:
         replies.flush()
 
     try:
-        from converter.passes.finetune import TooLittleTimeError
+        from converter.training.loop import TooLittleTimeError
         from converter.training.run import run
     except ImportError as error:
         say(Failed(f"{error.name or error} is not installed; install the extra convert"))

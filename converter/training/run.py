@@ -12,10 +12,11 @@ import keras
 import msgspec
 
 from converter.passes import channels, cluster, distil, prune, qat, qat_export
-from converter.passes.finetune import Rule, Watch, finetune, judged
+from converter.passes.finetune import Watch, finetune
 from converter.passes.keras_graph import copied
 from converter.training import data, objective, students
 from converter.training.checkpoint import Point
+from converter.training.loop import Rule, judged
 from converter.training.protocol import Phase, Train, Trained
 from converter.training.settings import Settings
 from converter.training.steps import Steps, parse
@@ -32,7 +33,7 @@ _SEEN = 1000
 
 
 def run(request: Train, tell: Callable[[str], None]) -> Trained:
-    """Train and write the file. Raises InputError; finetune.TooLittleTimeError."""
+    """Train and write the file. Raises InputError; loop.TooLittleTimeError."""
     began = time.monotonic()
     work = _Work(request, tell, began)
     steps = work.steps

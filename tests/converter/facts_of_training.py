@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from converter.passes.finetune import TooLittleTimeError, Watch, finetune
+from converter.passes.finetune import Watch, finetune
 from converter.passes.keras_graph import copied
 from converter.training import data, objective
+from converter.training.loop import TooLittleTimeError
 from converter.training.settings import Settings
 from firmware_profiles.errors import InputError
 from tests.converter import small_nets
