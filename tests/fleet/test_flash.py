@@ -81,10 +81,9 @@ def test_dry_run_writes_nothing(tmp_path: Path, packed: Path, own_data: Path) ->
 def test_the_first_flash_makes_a_repository_and_names_it(tmp_path: Path, packed: Path, own_data: Path) -> None:
     first = godwit("flash", packed, f"dir://{tmp_path / 'a'}")
     assert f"made {own_data}" in first.stderr
-    assert (tmp_path / "a" / "trust" / "1.root.json").exists()
     second = godwit("flash", packed, f"dir://{tmp_path / 'b'}")
     assert str(own_data) not in second.stderr
-    assert (tmp_path / "a/trust/1.root.json").read_bytes() == (tmp_path / "b/trust/1.root.json").read_bytes()
+    assert (tmp_path / "a/trust/root.json").read_bytes() == (tmp_path / "b/trust/root.json").read_bytes()
 
 
 def test_a_repository_a_kit_and_a_device_that_trusts_another(tmp_path: Path, packed: Path) -> None:

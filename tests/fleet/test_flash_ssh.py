@@ -161,6 +161,27 @@ def test_who_is_not_let_in_is_told_why(device: Sshd, root: Path, tmp_path: Path)
     assert not root.exists()
 
 
+class Cramped(Sshd):
+    """Has 8 MB for what arrives."""
+
+    def _entered(self, line: list[str]) -> list[str]:
+        mount = 'mount -t tmpfs -o size=8m tmpfs /var/tmp && exec "$@"'
+        return ["unshare", "--mount", "sh", "-c", mount, "sh", *super()._entered(line)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give sshd a small disk")
+def test_no_space_is_told_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "device").mkdir()
+    bundle = null_bundle(tmp_path / "tiny.godwit", profiles=[PROFILE])
+    with Cramped(tmp_path / "device", tmp_path) as sshd:
+        monkeypatch.setenv("PATH", f"{sshd.path}:{os.environ['PATH']}")
+        done = flash(bundle, f"{sshd.url}?root={tmp_path}/root")
+    assert done.returncode == 4
+    assert "MB of free space, found 8 MB; free some space there: nothing was sent" in done.stderr
+    assert not (tmp_path / "root").exists()
+
+
 def test_a_password_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right, wrong = tmp_path / "right", tmp_path / "wrong"
     right.write_text("correct horse\n")
