@@ -62,8 +62,15 @@ def _fork(cuts: Sequence[Cut], recorded: Sequence[Recorded], light: Bench, heavy
         return pid
     code = 1
     try:
+        real: dict[int, Recorded] = {}
         for cut in cuts:
-            _make(cut, recorded, heavy if cut.real else light)
+            if not cut.real:
+                _make(cut, recorded[cut.way], light)
+                continue
+            if cut.way not in real:
+                real[cut.way] = heavy.record(recorded[cut.way].way, real=True)
+            if cut.change < len(real[cut.way].changes):
+                _make(cut, real[cut.way], heavy)
         code = 0
     except KeyboardInterrupt:
         code = 130
@@ -71,12 +78,12 @@ def _fork(cuts: Sequence[Cut], recorded: Sequence[Recorded], light: Bench, heavy
         os._exit(code)
 
 
-def _make(cut: Cut, recorded: Sequence[Recorded], bench: Bench) -> None:
+def _make(cut: Cut, recorded: Recorded, bench: Bench) -> None:
     try:
-        bench.make(cut, recorded[cut.way])
+        bench.make(cut, recorded)
         said = "ok"
     except BrickedError as error:
-        said = f"BRICKED at {recorded[cut.way].at(cut.change).point} of {recorded[cut.way].way.name}: {error}"
+        said = f"BRICKED at {recorded.at(cut.change).point} of {recorded.way.name}: {error}"
         shutil.copytree(bench.left, FOLDER / "bricked" / cut.name, symlinks=True, dirs_exist_ok=True)
     with RESULTS.open("a", encoding="utf-8") as stream:
         stream.write(f"{cut.name} {said}\n")

@@ -70,13 +70,13 @@ class Bench:
         self.left = folder / "left"
         """What the last cut left, before anything went on."""
 
-    def record(self, way: Way) -> Recorded:
-        """Run `way` as it is.
+    def record(self, way: Way, real: bool = False) -> Recorded:
+        """Run `way` as it is; `real` as in `Cut`.
 
         Raises:
             AssertionError: the model of the disk says that it left something else than it did.
         """
-        session = self._session(way, real=False)
+        session = self._session(way, real)
         model, logs = disk.Disk(self._device, DEVICE), self._folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         _, traced = trace.traced(session.run, logs / "log")
