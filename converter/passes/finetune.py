@@ -78,7 +78,8 @@ def finetune(
         held_loss, held_accuracy = run.judge(split.held_out)
         took_s = time.monotonic() - began
         if not math.isfinite(train_loss) or not math.isfinite(held_loss):
-            watch.tell(f"epoch {epoch + 1}: the loss is no number any more; epoch {state.best_epoch + 1} is kept")
+            kept = f"epoch {state.best_epoch + 1}" if state.curve else "the model as it came"
+            watch.tell(f"epoch {epoch + 1}: the loss is no number any more; {kept} is kept")
             diverged = True
             break
         curve = [*state.curve, Point(epoch, train_loss, accuracy, held_loss, held_accuracy, round(took_s, 2))]

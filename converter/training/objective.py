@@ -34,7 +34,7 @@ def check(model: Any, items: Items, loss: str, where: str) -> None:
     output = model.outputs[0].shape[1:]
     if loss == "crossentropy":
         problems += _label_problems(items, output, where)
-    elif tuple(items.y.shape[1:]) not in (tuple(output), tuple(output)[:-1]):
+    elif tuple(items.y.shape[1:]) not in (tuple(output), tuple(output)[:-1] if output[-1] == 1 else tuple(output)):
         step = "give targets of that shape, or set loss in [training]"
         problems.append(Problem(f"{where}: y", f"targets of {_told(output)}", _told(items.y.shape[1:]), step))
     if problems:
