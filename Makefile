@@ -14,7 +14,7 @@ SHIPPED := pyproject.toml $(wildcard deploy/systemd/*) $(shell find $(PACKAGES) 
 # Start-up time is measured, and without .pyc files it is another one.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo check test test-system soak powercut bench docs constraints clean
+.PHONY: setup demo check test test-system soak powercut bench bench-train docs constraints clean
 
 setup: .venv/.ready build/agent-venv/.ready build/tflite-venv/.ready
 	@$(BIN)/python -m tools.unpacked mosquitto > /dev/null
@@ -60,6 +60,11 @@ powercut: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+# Hours on two cores; goes on where it was. Results with their seeds are in bench/train.
+bench-train: setup
+	$(BIN)/python -m bench.train
+	$(BIN)/python -m bench.train_report
 
 docs: .venv/.ready
 	$(BIN)/python -m tools.cli_reference

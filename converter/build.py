@@ -10,10 +10,12 @@ from typing import NamedTuple
 import msgspec
 
 from converter import contents, delegation, goal_metric, gpu, judge, pack, transfer
+from converter.cache import Cache
 from converter.candidate import READERS, Candidate, Model, Row
 from converter.evaluate import Agent
 from converter.judge import Judge
 from converter.metrics import Metric
+from converter.processes import Processes
 from converter.progress import Progress
 from converter.project import Project
 from converter.protocol import Export, Exported
@@ -31,6 +33,8 @@ class Workshop(NamedTuple):
     Attributes:
         tflite: the evaluator in the environment of tflite-runtime, which can share none with the others.
         device: the evaluator on the device that --measure-on names; None without.
+        processes: that it starts.
+        results: of earlier conversions.
         folder: temporary; gone when the conversion ends.
         metric: that the goal names; None for the task's own.
         accuracy: the evaluator of accuracy; on a cluster if there is one.
@@ -43,6 +47,8 @@ class Workshop(NamedTuple):
     tflite: Agent
     device: Agent | None
     progress: Progress
+    processes: Processes
+    results: Cache
     folder: Path
     metric: Metric | None
     jobs: int

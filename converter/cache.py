@@ -32,13 +32,13 @@ class Cache:
 
     def __init__(self, folder: Path | None) -> None:
         """Args: `folder` of the entries; None remembers nothing."""
-        self._folder = folder
+        self.folder = folder
 
     def get(self, key: str) -> Path | None:
         """The folder of the entry, every file in it as it was put; None if there is none."""
-        if self._folder is None:
+        if self.folder is None:
             return None
-        entry = self._folder / key
+        entry = self.folder / key
         try:
             index = msgspec.json.decode((entry / _INDEX).read_bytes(), type=dict[str, str])
             if any(contents.sha256(entry / name) != sha256 for name, sha256 in index.items()):
@@ -53,27 +53,27 @@ class Cache:
 
     def put(self, key: str, files: Mapping[str, Path | bytes]) -> None:
         """Remember files (or their content) by name."""
-        if self._folder is None:
+        if self.folder is None:
             return
         sizes = [len(each) if isinstance(each, bytes) else each.stat().st_size for each in files.values()]
         if sum(sizes) > _ENTRY_LIMIT_BYTES:
             return
         making: str | None = None
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            making = tempfile.mkdtemp(prefix=_MAKING, dir=self._folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            making = tempfile.mkdtemp(prefix=_MAKING, dir=self.folder)
             _fill(Path(making), files)
-            Path(making).rename(self._folder / key)
+            Path(making).rename(self.folder / key)
         except OSError:  # no space, no right, or another conversion was first
             if making:
                 shutil.rmtree(making, ignore_errors=True)
 
     def trim(self) -> None:
         """Remove the entries that were not used for longest, until the rest is small enough."""
-        if self._folder is None or not self._folder.is_dir():
+        if self.folder is None or not self.folder.is_dir():
             return
         entries = []
-        for entry in self._folder.iterdir():
+        for entry in self.folder.iterdir():
             with contextlib.suppress(OSError):  # another conversion removes it at the same time
                 entries.append((entry.stat().st_mtime_ns, sum(file.stat().st_size for file in entry.iterdir()), entry))
         total = sum(size for _, size, _ in entries)

@@ -10,6 +10,7 @@ import msgspec
 from converter.compare import Comparison
 from converter.protocol import Layer
 from converter.recipes import Recipe, Symmetry
+from converter.training.protocol import Trained
 from firmware_profiles.manifest import Tensor
 from firmware_profiles.wire import RuntimeInUse
 from firmware_profiles.words import DelegateName, ModelFormat, Precision, RecipeName, RuntimeName
@@ -103,6 +104,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         ran_on: what its accuracy was measured on.
         left_nodes: operators that the delegate left to the runtime's own kernels there.
         not_on_gpu: operators that LiteRT's GPU delegate does not take; looked for where a profile lists it.
+        trained: what training did, seeds and curves with it; None of a recipe without.
         costs: one entry a machine and runtime, the machine that converts first; empty where the goal was missed.
     """
 
@@ -125,6 +127,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     ran_on: RuntimeInUse | None = None
     left_nodes: list[str] = []
     not_on_gpu: list[str] = []
+    trained: Trained | None = None
     costs: list[Cost] = []
 
     @property

@@ -18,6 +18,9 @@ _JSON_HELP = "Print one JSON document."
 @click.option("--measure-on", metavar="URL", help="Device that decides: ssh://user@host[:port][?agent=/path].")
 @click.option("--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Candidates tried at once.")
 @click.option("--dask", metavar="URL", help="Dask cluster that tries them: tcp://host:port. Latency is measured here.")
+@click.option(
+    "--budget", metavar="TIME", default="15m", show_default=True, help="For recipes that train: 90s, 20m, 2h."
+)
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep what earlier conversions found out.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)
@@ -30,6 +33,7 @@ def convert(
     measure_on: str | None,
     jobs: int,
     dask: str | None,
+    budget: str,
     no_cache: bool,
     dry_run: bool,
     as_json: bool,
@@ -41,17 +45,18 @@ def convert(
     \b
     godwit convert
     godwit convert examples/digits --target raspberry-pi-5 --max-drop 0.5
+    godwit convert --recipe channels50+distil+qat-int8 --budget 20m
     godwit convert --dask tcp://10.0.0.5:8786
     godwit convert --target raspberry-pi-5 --measure-on ssh://pi@raspberrypi.local
     """
-    from converter import cache, disk, outcome, pipeline, plan, report, table
+    from converter import cache, disk, durations, outcome, pipeline, plan, report, table
     from converter import project as projects
     from converter.device import url
     from converter.progress import Progress
 
     device = url.parse(measure_on, "--measure-on") if measure_on else None
     loaded = projects.load(project, targets, max_drop)
-    planned = plan.make(loaded, recipe)
+    planned = plan.make(loaded, recipe, durations.seconds(budget, "--budget"))
     if dry_run:
         click.echo("\n".join(plan.describe(loaded, planned, device.at.host if device else "")))
         return

@@ -49,6 +49,9 @@ def problems(tables: Sequence[RecipeTable], where: str) -> Iterator[Problem]:
             continue
         if not table.name.startswith(f"{base.format}-"):
             yield Problem(place, f"a name that begins with {base.format}-", table.name, "rename it")
+        if table.calibration == "learned":
+            step = "name a recipe that trains in [training] recipes, as in qat-int8"
+            yield Problem(f"{place}: calibration", "minmax, percentile, entropy or mse", "learned", step)
         if table.calibration and not base.static:
             found = f"{table.base}, which has no ranges to find"
             yield Problem(f"{place}: calibration", "a base with static activations", found, "remove the key")

@@ -24,6 +24,7 @@ from converter import (
     selection,
     sources,
     tools,
+    trained,
     wiring,
 )
 from converter.build import Built, Workshop
@@ -39,6 +40,8 @@ from converter.project import Project
 from converter.proof import Prover
 from converter.recipes import calibration_items
 from converter.report import ProfileReport, Report
+from converter.training import overlap as data_overlap
+from converter.training.data import training_items
 from firmware_profiles.errors import InputError, Problem
 
 EVALUATION_SAMPLE = 192
@@ -51,6 +54,7 @@ class Data(NamedTuple):
 
     calibration: Path
     evaluation_sample: Path
+    training: Path
 
 
 def convert(
@@ -84,29 +88,34 @@ def convert(
         routes = wiring.open_routes(processes, progress, results, cluster)
         loaded = sources.load(project, planned.sources, routes, Path(folder), progress)
         progress("checking the data")
-        data = _checked_data(shop, loaded[0].fitted)
+        data = _checked_data(shop, loaded[0].fitted, training=bool(planned.trained))
         sources.check_labels(project, data.evaluation_sample)
+        if planned.trained:
+            data_overlap.check(data.training, data.evaluation_sample, str(project.training))
         _warn_of_data(progress, data)
         pool = _golden_pool(project, data)
-        judging, (planned, built, sensitivity) = rounds.tried(shop, planned, loaded, data.calibration)
+        judging, found = rounds.tried(shop, planned, loaded, data.calibration)
+        planned, built, sensitivity = trained.tried(shop, found, loaded[0], data, routes, judging)
         sources.close(loaded)
         for text in cautions.of_labels(judging):
             progress.warn(text)
         built = costs.with_costs(shop, planned.targets, built)
         built = selection.confirmed(project.file.goal, planned.targets, judging, built)
         delivery = Delivery(out, judging, _now())
-        found = _finish(shop, planned, Prover(shop, pool), delivery, built)
-        return msgspec.structs.replace(found, sensitivity=sensitivity)
+        report = _finish(shop, planned, Prover(shop, pool), delivery, built)
+        return msgspec.structs.replace(report, sensitivity=sensitivity, could_gain=planned.gain)
 
 
-def _checked_data(shop: Workshop, fitted: Fitted) -> Data:
+def _checked_data(shop: Workshop, fitted: Fitted, *, training: bool) -> Data:
     """Raises InputError with the problems of both data sets at once."""
-    data = Data(shop.folder / "calibration.npz", shop.folder / "evaluation.npz")
+    data = Data(shop.folder / "calibration.npz", shop.folder / "evaluation.npz", shop.folder / "training.npz")
     project, problems = shop.project, []
     for source, target, limit in (
         (project.calibration, data.calibration, calibration_items(math.prod(fitted.shape))),
         (project.evaluation, data.evaluation_sample, EVALUATION_SAMPLE),
+        *([(project.training, data.training, training_items(math.prod(fitted.shape)))] if training else []),
     ):
+        assert source is not None
         try:
             shop.agent.tensors(fitted.entry, source, target, limit)
         except InputError as error:

@@ -12,6 +12,8 @@ from converter.candidate import HERE, Row
 from converter.project import Project
 from converter.recipes import BY_NAME, RECIPES, Recipe, reference
 from converter.source import Source
+from converter.training import trainable
+from converter.training.steps import is_trained
 from firmware_profiles import profile as profiles
 from firmware_profiles.errors import InputError, Problem, did_you_mean
 from firmware_profiles.evaluation import Machine
@@ -49,19 +51,30 @@ class Plan(NamedTuple):
     Attributes:
         sources: that compete; the first is `[model]`'s own.
         wanted: every recipe that some profile asks for, in the order of `RECIPES`.
+        trained: names of recipes that train, in the order that they are tried; `gain`: what could be gained by
+            more of them, and what that takes.
+        budget_s: that all trainings may take together.
     """
 
     sources: list[Source]
     targets: list[Target]
     wanted: list[Recipe]
+    trained: Sequence[str] = ()
+    gain: str = ""
+    budget_s: float = trainable.BUDGET_S
 
 
-def make(project: Project, only: str | None) -> Plan:
-    """Plan a conversion, of one recipe `only` if it is given.
+def make(project: Project, only: str | None, budget_s: float = trainable.BUDGET_S) -> Plan:
+    """Plan a conversion, of one recipe `only` if it is given; beside a recipe that trains float32 is built too.
+
+    Args:
+        budget_s: that all trainings may take together; 0 trains nothing.
 
     Raises:
         InputError: the source is of no known format, or the recipe is unknown.
     """
+    asked_for = only if only is not None and is_trained(only) else None
+    only = "tflite-float32" if asked_for else only
     own = own_recipes.of(project.file.recipe)
     catalogue = {recipe.name: recipe for recipe in (*RECIPES, *own)}
     if problems := list(_unknown(project, catalogue, only)):
@@ -72,7 +85,9 @@ def make(project: Project, only: str | None) -> Plan:
         raise InputError(*problems)
     targets = [_target(profile, recipes) for profile, recipes in asked]
     wanted = [recipe for recipe in catalogue.values() if any(_asks(target, recipe) for target in targets)]
-    return Plan(sources, targets, wanted)
+    names = [recipe.name for target in targets for recipe in target.recipes]
+    found = trainable.of(project, sources[0], names, asked_for, only is None, budget_s)
+    return Plan(sources, targets, wanted, found.recipes, found.gain, budget_s)
 
 
 def declined_by_all(plan: Plan) -> dict[str, str]:
@@ -119,6 +134,10 @@ def describe(project: Project, plan: Plan, measure_on: str) -> list[str]:
         *([f"measure on {measure_on}, which decides for the profiles that it is"] if measure_on else []),
         f"goal       at most {goal.max_drop_points:g} points below {yardstick}, then the best {goal.optimise}",
     ]
+    if plan.trained:
+        lines.append(f"training   {_listed(plan.trained)}, in at most {plan.budget_s / 60:g} minutes together")
+    elif plan.gain:
+        lines.append(f"training   none: {plan.gain}")
     for target in plan.targets:
         decides = (
             f"figures measured on {target.measured_on}"

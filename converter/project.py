@@ -13,6 +13,8 @@ from converter import goal_metric, own_recipes
 from converter import source as sources
 from converter.own_recipes import RecipeTable
 from converter.source import SourceTable, is_code
+from converter.training import steps
+from converter.training.settings import Settings
 from firmware_profiles import declared, schema
 from firmware_profiles import profile as profiles
 from firmware_profiles.errors import InputError, Problem
@@ -53,10 +55,15 @@ class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class DataTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[data]`: .npz (x, y), .csv or a folder of images, relative to the project file."""
+    """`[data]`: .npz (x, y), .csv or a folder of images, relative to the project file.
+
+    Attributes:
+        training: with labels; lets the recipes that train run.
+    """
 
     calibration: str
     evaluation: str
+    training: str = ""
 
 
 class GoalTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -101,6 +108,7 @@ class ProjectFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     output: OutputSpec = OutputSpec()
     goal: GoalTable = GoalTable()
     golden: GoldenTable = GoldenTable()
+    training: Settings = Settings()
     recipe: list[RecipeTable] = []
 
 
@@ -121,6 +129,11 @@ class Project(NamedTuple):
         """Data that accuracy is measured on."""
         return self.path.parent / self.file.data.evaluation
 
+    @property
+    def training(self) -> Path | None:
+        """Data to train on; None where there is none."""
+        return self.path.parent / self.file.data.training if self.file.data.training else None
+
 
 def load(path: Path, targets: Sequence[str] = (), max_drop_points: float | None = None) -> Project:
     """The project in the file `path`, or in the folder `path`.
@@ -139,6 +152,7 @@ def load(path: Path, targets: Sequence[str] = (), max_drop_points: float | None 
     except InputError as error:
         raise InputError(*error.problems, *problems) from None
     problems += own_recipes.problems(file.recipe, str(path))
+    problems += steps.problems(file.training.recipes, f"{path}: training.recipes")
     problems += sources.problems(file.model.candidate, str(path))
     problems += declared.input_problems(file.input, f"{path}: input")
     problems += declared.output_problems(file.output, file.model.task, file.model.labels, None, f"{path}: output")
@@ -160,7 +174,7 @@ def _overridden(document: dict[str, Any], targets: Sequence[str], max_drop_point
 
 def _missing_files(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     for table, keys in _tables_with_paths(document):
-        for key in ("source", "state", "calibration", "evaluation"):
+        for key in ("source", "state", "calibration", "evaluation", "training", "teacher"):
             value = keys.get(key)
             if not isinstance(value, str) or not value or (key == "source" and is_code(value)):
                 continue
@@ -177,6 +191,7 @@ def _tables_with_paths(document: Mapping[str, Any]) -> Iterator[tuple[str, Mappi
         if isinstance(each, Mapping):
             yield f"model.candidate {each.get('name', '')}".rstrip(), each
     yield "data", _table(document, "data")
+    yield "training", _table(document, "training")
 
 
 def _unloadable_profiles(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:

@@ -18,8 +18,9 @@ Activations = Literal["float", "dynamic", "int8", "uint8", "int16", "uint16"]
 """dynamic: quantized while the model runs, by the range of that one input."""
 Granularity = Literal["channel", "tensor", "block"]
 """What shares a scale of the weights: an output channel, all of them, or 32 values of a row."""
-Calibration = Literal["", "minmax", "percentile", "entropy", "mse"]
-"""How the ranges of static activations follow from the calibration data; empty where there are none."""
+Calibration = Literal["", "minmax", "percentile", "entropy", "mse", "learned"]
+"""How the ranges of static activations follow from the calibration data; learned: from training, by it; empty where
+there are none."""
 
 MAX_CALIBRATION_ITEMS = 2000
 """Measured on ResNet8 (TFLite int8, min-max): which 100 to 1500 items are taken decides between 0.4

@@ -72,6 +72,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         warnings: what looked wrong about the data.
         reference: key of the candidate whose answers are called float: the model as it came.
         sensitivity: what was learned about recipes that lost too much, where precision was given back.
+        could_gain: by recipes that train and were not tried, and what they lack; empty where there are none.
         machines: what measured, by the names that `measured_on` uses; accuracy is always of "this machine".
         tools: versions of the packages that took part.
     """
@@ -97,6 +98,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     front: list[str]
     profiles: list[ProfileReport]
     sensitivity: list[Sensitivity] = []
+    could_gain: str = ""
     machines: dict[str, Machine]
     tools: dict[str, str]
 

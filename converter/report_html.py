@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from converter import report_plot, report_refined
+from converter import report_plot, report_refined, report_training
 from converter.candidate import HERE, Candidate
 from converter.choose import Verdict
 from converter.compare import Comparison
@@ -22,6 +22,7 @@ _STYLE = Path(__file__).with_name("report.css")
 def page(report: Report) -> str:
     """The page."""
     title = f"{report.name} {report.version}"
+    trained = report_training.training(report)
     refined = report_refined.sensitivity(report)
     sections = [
         _heading(report),
@@ -36,6 +37,7 @@ def page(report: Report) -> str:
             for name in report.machines
             if name != HERE
         ),
+        *([_section("What training did", report_training.NOTE, trained)] if trained else []),
         *([_section("Precision given back", report_refined.NOTE, refined)] if refined else []),
         *(_section(f"Class by class: {key}", _CLASSES, _card(classes(told))) for key, told in _winners(report)),
         _section("Why, profile by profile", "", _profiles(report)),

@@ -44,6 +44,8 @@ def workshop(
         tflite=Agent(InToolchain(toolchain.TFLITE, processes, folder, progress), results),
         device=device,
         progress=progress,
+        processes=processes,
+        results=results,
         folder=folder,
         metric=goal_metric.of(project.file.goal.metric, project.path.parent, processes, folder),
         jobs=cluster.slots if cluster else jobs,

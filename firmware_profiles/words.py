@@ -26,9 +26,10 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}\Z"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A model, profile, device or source: safe in a file name and as one level of an MQTT topic."""
 
-RECIPE_PATTERN = r"^(tflite|onnx)-[a-z0-9]+(-[a-z0-9]+)*\Z"
+RECIPE_PATTERN = r"^((tflite|onnx)-[a-z0-9]+(-[a-z0-9]+)*|[a-z0-9]+(\+[a-z0-9]+)*-(float32|float16|int8))\Z"
 RecipeName = Annotated[str, Meta(pattern=RECIPE_PATTERN, max_length=64)]
-"""The format, then what is done to weights and activations; a user's own recipe has a name of its own."""
+"""The format, then what is done to weights and activations; a user's own recipe has a name of its own. One that
+trains has its steps in front, joined by +, as in channels50+distil+qat-int8."""
 
 VERSION_PATTERN = r"^[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]{1,32})?\Z"
 Version = Annotated[str, Meta(pattern=VERSION_PATTERN)]

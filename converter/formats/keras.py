@@ -7,7 +7,7 @@ so the names and bytes of one export do not depend on which others were made bef
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ _SIGNATURE = "serving_default"
 
 def load(path: Path, source_format: SourceFormat) -> TensorFlowModel:
     """See `base.load`."""
-    return _load_saved_model(path) if source_format == "savedmodel" else _load_keras(path, source_format)
+    if source_format == "savedmodel":
+        return _load_saved_model(path)
+    return of_model(load_model(path, source_format), path=path)
 
 
 class TensorFlowModel:
@@ -59,6 +61,16 @@ class TensorFlowModel:
             write_onnx(self._onnx, request)
         return []
 
+    def in_float(self, shape: list[int]) -> bytes:
+        """TFLite in float32."""
+        self._frozen = self._freeze(shape)
+        return self._tflite()
+
+    def emulated_int8(self, shape: list[int]) -> bytes:
+        """TFLite with the ranges of the fake quantization in the graph (see passes/qat_export.py)."""
+        self._frozen = self._freeze(shape)
+        return self._tflite([tf.lite.Optimize.DEFAULT])
+
     def _freeze(self, shape: list[int]) -> Any:
         """The model as one function of a [1, …] tensor, all variables constants."""
         spec = tf.TensorSpec(shape, self._input.dtype, name=self._input.name)
@@ -75,8 +87,9 @@ class TensorFlowModel:
         tf.saved_model.save(module, folder, signatures={_SIGNATURE: module.serve})
         return folder
 
-    def _tflite(self) -> bytes:
+    def _tflite(self, optimizations: Sequence[Any] = ()) -> bytes:
         converter = tf.lite.TFLiteConverter.from_saved_model(self._saved_model, signature_keys=[_SIGNATURE])
+        converter.optimizations = list(optimizations)
         content: bytes = converter.convert()
         return content
 
@@ -96,7 +109,13 @@ class TensorFlowModel:
         return model
 
 
-def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:
+def load_model(path: Path, source_format: SourceFormat) -> Any:
+    """The Keras model in a file.
+
+    Raises:
+        InputError: it is damaged, or was never called.
+        ElsewhereError: a Keras wrote it that is too old for this one.
+    """
     import keras
 
     kind = ".h5 model" if source_format == "h5" else ".keras model"
@@ -114,12 +133,22 @@ def _load_keras(path: Path, source_format: SourceFormat) -> TensorFlowModel:
         step = "call it once before saving"
         raise InputError(Problem(str(path), "a model that knows its input's shape", "one that was never called", step))
     _check_numbers(path, model.variables)
-    inputs = [Port(_plain(tensor.name), _sizes(tensor.shape), tensor.dtype) for tensor in model.inputs]
+    return model
+
+
+def of_model(model: Any, named_like: Any = None, path: Path = Path("model")) -> TensorFlowModel:
+    """What exports a Keras model.
+
+    Args:
+        named_like: the model whose names inputs and outputs get.
+    """
+    named = named_like or model
+    inputs = [Port(_plain(tensor.name), _sizes(tensor.shape), tensor.dtype) for tensor in named.inputs]
     # A Sequential has no names of its own for its outputs.
-    names = getattr(model, "output_names", None) or [model.layers[-1].name]
+    names = getattr(named, "output_names", None) or [named.layers[-1].name]
     outputs = [
         Port(_plain(name), _sizes(tensor.shape), tensor.dtype)
-        for name, tensor in zip(names, model.outputs, strict=True)
+        for name, tensor in zip(names, named.outputs, strict=True)
     ]
     return TensorFlowModel(lambda x: tf.nest.flatten(model(x, training=False)), _only(path, inputs), _distinct(outputs))
 

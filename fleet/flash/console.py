@@ -21,7 +21,7 @@ from firmware_profiles.serial_link.pump import Line, read, write
 
 _BLOCK_BYTES = 2048
 """Of a file in one command: as base64 less than the 4095 characters that a terminal keeps unread."""
-_TRIES = 8
+_TRIES = 20
 _ANSWER_S = 10.0
 _LOGIN_S = 20.0
 _QUIET_S = 0.7

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.edge_agent.ota.fleet_of_one import Updated, version
 from tests.edge_agent.support import Device, agent, null_bundle
 
 
@@ -30,6 +32,15 @@ def test_what_cannot_be_installed_is_told_on_the_stick(device: Device, tmp_path:
     assert outcome["problems"] == done.stdout.splitlines()
     assert all("expected" in problem for problem in outcome["problems"])
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_kit_is_installed_and_the_stick_says_so(tmp_path: Path) -> None:
+    device, stick = Updated(tmp_path), tmp_path / "stick"
+    device.repository.add(version(tmp_path, "2"))
+    shutil.copytree(device.repository.folder, stick / "godwit")
+    assert agent("stick", stick, "--root", device.root).returncode == 0
+    outcome = json.loads((stick / "godwit-outcome" / "d1.json").read_text())
+    assert (outcome["installed"]["version"], outcome["problems"], device.active()) == ("2", [], "2")
 
 
 def test_a_stick_that_cannot_be_written_to_is_told(device: Device, tmp_path: Path) -> None:

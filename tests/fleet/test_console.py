@@ -62,12 +62,13 @@ def test_commands_run_and_files_arrive(tmp_path: Path, shell: list[str]) -> None
 
 
 def test_files_arrive_over_a_noisy_line(tmp_path: Path) -> None:
+    content = 2 * CONTENT
     with at(SH, tmp_path) as (port, relay):
         console = Console(port.line, "here")
         console.enter(NOBODY)
-        relay.errors.share = 1e-4
-        console.push(CONTENT, str(tmp_path / "there"), nothing)
-    assert (tmp_path / "there").read_bytes() == CONTENT
+        relay.errors.share = 2e-4
+        console.push(content, str(tmp_path / "there"), nothing)
+    assert (tmp_path / "there").read_bytes() == content
 
 
 def test_what_is_there_already_is_not_pushed_again(tmp_path: Path) -> None:

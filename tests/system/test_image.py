@@ -19,9 +19,7 @@ from tests.edge_agent.support import NULL, model, write_bundle
 from tests.fleet import images
 from tests.fleet.conftest import Flash, flash
 from tests.fleet.test_flash_image import ENABLED, FOLDER, mtools
-
-booted = pytest.importorskip("tests.system.booted")
-userland = pytest.importorskip("tests.system.userland")
+from tests.system import booted, userland
 
 __all__ = ["flash", "mtools"]  # fixtures
 pytestmark = pytest.mark.system

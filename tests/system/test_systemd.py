@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.edge_agent.ota.signed import Repository
 from tests.edge_agent.support import MODELS, images, wait_until, write_bundle
 from tests.system import userland
 from tests.system.booted import BrokerInside, Machine
@@ -57,7 +59,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("machine")
     tree = folder / "tree"
     subprocess.run(["cp", "-a", "--reflink=auto", base, tree], check=True)
-    userland.install(tree, "amd64", ".[agent-litert,agent-identity]")
+    userland.install(tree, "amd64", ".[agent-litert,agent-identity,agent-update]")
     write_bundle(tree / "root" / "tiny.godwit", profiles=["raspberry-pi-5"])
     machine = Machine(tree, folder / "console.log")
     machine.boot()
@@ -192,10 +194,11 @@ def test_a_supervisor_that_hangs_is_ended_by_the_watchdog(service: Machine) -> N
 
 def test_a_worker_that_hangs_dies_by_its_deadline_and_the_supervisor_stays(service: Machine) -> None:
     runs(service)
-    before, worker = service.shows(UNIT, "MainPID"), status(service)["worker_pid"]
     # The loop of this model ends when its sum is 100; adding 1 to such numbers changes nothing.
-    write_bundle(service.tree / "root/loop.godwit", content=(MODELS / "tiny-loop.tflite").read_bytes(), name="loop")
+    content = (MODELS / "tiny-loop.tflite").read_bytes()
+    write_bundle(service.tree / "root/loop.godwit", content=content, name="loop", profiles=["raspberry-pi-5"])
     agent(service, "install", "/root/loop.godwit", "--root", ROOT)
+    service.run(userland.PROGRAM, "mark-good", "--root", ROOT)  # if it is on probation still
     service.run("systemctl", "restart", UNIT, check=True)
     runs(service)
     before, worker = service.shows(UNIT, "MainPID"), status(service)["worker_pid"]
@@ -246,22 +249,48 @@ def test_starts_that_fail_again_and_again_are_limited(service: Machine) -> None:
     runs(service)
 
 
-def test_a_stick_that_appears_is_read_and_gets_the_outcome(service: Machine) -> None:
+def plugged_in(service: Machine, kit: Path | None = None) -> Any:
+    """The outcome on a stick with that kit, once it was mounted."""
     stick = service.tree / "srv/stick"
+    shutil.rmtree(stick, ignore_errors=True)
     (stick / "godwit").mkdir(parents=True)
+    if kit:
+        shutil.copytree(kit, stick / "godwit", dirs_exist_ok=True)
     service.run("chown", "-R", "godwit-update:godwit", "/srv/stick", check=True)
     mount = service.tree / "etc/systemd/system/media-godwit.mount.d/test.conf"
-    mount.parent.mkdir()
+    mount.parent.mkdir(exist_ok=True)
     mount.write_text("[Mount]\nWhat=/srv/stick\nType=none\nOptions=\nOptions=bind\n")
     service.run("systemctl", "daemon-reload", check=True)
     service.run("systemctl", "start", "media-godwit.mount", check=True)
     outcome = stick / "godwit-outcome" / "door-7.json"
-    wait_until(outcome.exists, "an outcome")
-    told = json.loads(outcome.read_text())
-    assert (told["device"], told["installed"], bool(told["problems"])) == ("door-7", None, True)
-    assert told["exit_code"] == int(service.shows("edge-agent-stick.service", "ExecMainStatus"))
+    wait_until(outcome.exists, "an outcome", 90)
     from_the_howto(service, "A stick")
     service.waits("edge-agent-stick.service", "ActiveState", lambda state: state in ("inactive", "failed"))
+    return json.loads(outcome.read_text())
+
+
+def test_a_stick_without_a_kit_is_told_so(service: Machine) -> None:
+    told = plugged_in(service)
+    assert (told["device"], told["installed"], bool(told["problems"])) == ("door-7", None, True)
+    assert told["exit_code"] == int(service.shows("edge-agent-stick.service", "ExecMainStatus"))
+
+
+def test_a_stick_brings_a_version_to_which_the_running_agent_switches(service: Machine) -> None:
+    repository = Repository(service.tree / "root" / "repository")
+    first = write_bundle(service.tree / "root" / "one.godwit", profiles=["raspberry-pi-5"], version="1.1")
+    repository.add(first)
+    pin = ("--trust-root", f"/root/repository/metadata/{repository.root.name}")
+    agent(service, "install", "/root/repository", "--root", ROOT, *pin)
+    service.run(userland.PROGRAM, "mark-good", "--root", ROOT)
+    service.run("systemd-tmpfiles", "--create", check=True)  # what root installed is the updater's
+    before = service.shows(UNIT, "MainPID")
+    repository.add(write_bundle(service.tree / "root" / "two.godwit", profiles=["raspberry-pi-5"], version="2.0"))
+    told = plugged_in(service, repository.folder)
+    assert (told["problems"], told["installed"]["version"]) == ([], "2.0")
+    wait_until(lambda: status(service).get("version") == "2.0", "the agent to switch", 90)
+    runs(service)
+    assert service.shows(UNIT, "MainPID") == before
+    service.waits("edge-agent-update.service", "ExecMainStartTimestampMonotonic", lambda at: at not in ("", "0"))
 
 
 def test_after_another_boot_it_runs_by_itself(service: Machine) -> None:

@@ -1,0 +1,140 @@
+"""Magnitude pruning: the smallest weights become zero, more and more of them by a cubic schedule
+(Zhu & Gupta 2017, arXiv 1710.01878), and stay zero through all training that follows.
+
+`blocks` keeps 2 of each 4 weights along the input channels, the pattern of sparse tensor cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from converter.passes.keras_graph import kernel as kernel_of
+from converter.training.data import Array
+from firmware_profiles.errors import InputError, Problem
+
+Scope = Literal["global", "layer", "blocks"]
+"""Over what the smallest are looked for."""
+
+_EVERY = 0.01
+_BLOCK, _KEPT = 4, 2
+_LEAST_KEPT = 0.02
+"""Of each layer, whatever the others need: a layer of zeros answers nothing."""
+
+
+class Held:
+    """A rule of `finetune`: what is zero now stays zero."""
+
+    settled = 0.0
+
+    def __init__(self, kernels: Sequence[Any]) -> None:
+        self._kernels = kernels
+        self._masks: list[Array] = [kernel.numpy() != 0 for kernel in kernels]
+
+    def after_step(self, done: float) -> None:
+        """Zeros once more where they were."""
+        for kernel, mask in zip(self._kernels, self._masks, strict=True):
+            kernel.assign(np.where(mask, kernel.numpy(), 0))
+
+
+class Pruning:
+    """A rule of `finetune`: zeros that grow to `sparsity`, a part of 1, and hold.
+
+    It needs no state of its own: zeros are the smallest of all, so that the next step finds them again.
+    """
+
+    settled = 0.6
+    """The rest of the training recovers with all zeros in place."""
+
+    def __init__(self, kernels: Sequence[Any], sparsity: float, scope: Scope) -> None:
+        self._kernels, self._sparsity, self._scope = kernels, sparsity, scope
+        self._held = Held([])
+        self._next = 0.0
+
+    def after_step(self, done: float) -> None:
+        """New zeros where the schedule wants them, the smallest weights; and those once more that were."""
+        if done >= self._next:
+            kept = masks([kernel.numpy() for kernel in self._kernels], self.wanted(done), self._scope)
+            for kernel, mask in zip(self._kernels, kept, strict=True):
+                kernel.assign(np.where(mask, kernel.numpy(), 0))
+            self._held = Held(self._kernels)
+            self._next = done + _EVERY if done < self.settled else np.inf
+        self._held.after_step(done)
+
+    def wanted(self, done: float) -> float:
+        """s = s_f (1 - (1 - t)^3)."""
+        return self._sparsity * (1 - max(0.0, 1 - done / self.settled) ** 3)
+
+
+def pruning(model: Any, percent: float, scope: Scope = "global") -> Pruning:
+    """The rule for every layer of the model that multiplies.
+
+    Args:
+        percent: of all their weights; 50 for blocks.
+
+    Raises:
+        InputError: a ratio that leaves a layer empty.
+    """
+    if not 0 < percent < 100 * (1 - _LEAST_KEPT) or (scope == "blocks" and percent != 100 * _KEPT / _BLOCK):
+        expected = (
+            "50 % for blocks" if scope == "blocks" else f"more than 0 and less than {100 * (1 - _LEAST_KEPT):g} %"
+        )
+        raise InputError(Problem("prune", expected, f"{percent:g} %", "correct the number in the recipe's name"))
+    layers = _kernels(model)
+    for name, weights in layers:
+        if scope == "layer" and round(np.prod(weights.shape) * (1 - percent / 100)) < 1:
+            step = "prune globally, or less"
+            raise InputError(
+                Problem(f"prune: {name}", "at least one weight left", f"{percent:g} % of {tuple(weights.shape)}", step)
+            )
+    return Pruning([weights for _, weights in layers], percent / 100, scope)
+
+
+def held(model: Any) -> Held:
+    """The rule that keeps the zeros that a model has."""
+    return Held([kernel for _, kernel in _kernels(model)])
+
+
+def masks(kernels: Sequence[Array], sparsity: float, scope: Scope) -> list[Array]:
+    """True where a weight stays."""
+    if scope == "blocks":
+        return [_in_blocks(kernel) if sparsity > 0 else np.ones(kernel.shape, bool) for kernel in kernels]
+    if scope == "layer":
+        return [_largest(np.abs(kernel), round(kernel.size * sparsity)) for kernel in kernels]
+    least = [_largest(np.abs(kernel), kernel.size - max(1, round(kernel.size * _LEAST_KEPT))) for kernel in kernels]
+    # Each layer by its own scale: the first layers' weights of raw pixels are a thousand times smaller than others.
+    scaled = [np.abs(kernel) / (kernel.std() or 1.0) for kernel in kernels]
+    flat = np.concatenate([np.where(keep, np.inf, each).ravel() for keep, each in zip(least, scaled, strict=True)])
+    whole = _largest(flat, round(flat.size * sparsity))
+    ends = np.cumsum([kernel.size for kernel in kernels])[:-1]
+    return [part.reshape(kernel.shape) for part, kernel in zip(np.split(whole, ends), kernels, strict=True)]
+
+
+def _largest(sizes: Array, dropped: int) -> Array:
+    """True but for so many of the smallest; of equal ones the first go."""
+    keep = np.ones(sizes.size, bool)
+    keep[np.argsort(sizes, axis=None, kind="stable")[:dropped]] = False
+    return keep.reshape(sizes.shape)
+
+
+def _in_blocks(kernel: Array) -> Array:
+    """Along the input channels, the last axis but one; what is over of a block of 4 stays."""
+    moved = np.moveaxis(np.abs(kernel), -2, -1)
+    whole = moved.shape[-1] // _BLOCK * _BLOCK
+    keep = np.ones(moved.shape, bool)
+    blocks = moved[..., :whole].reshape(*moved.shape[:-1], -1, _BLOCK)
+    ranks = np.argsort(np.argsort(-blocks, axis=-1, kind="stable"), axis=-1, kind="stable")
+    keep[..., :whole] = (ranks < _KEPT).reshape(moved[..., :whole].shape)
+    return np.moveaxis(keep, -1, -2)
+
+
+def _kernels(model: Any) -> list[tuple[str, Any]]:
+    return [(layer.name, kernel_of(layer)) for layer in model.layers if kernel_of(layer) is not None]
+
+
+def sparsity(model: Any) -> float:
+    """Part of the weights that multiply which are zero."""
+    kernels = [kernel.numpy() for _, kernel in _kernels(model)]
+    return float(sum((each == 0).sum() for each in kernels) / sum(each.size for each in kernels))

@@ -1,0 +1,43 @@
+"""`python -m converter.training REQUEST`: one training in a process of its own; JSON lines on stdout.
+
+Whatever the libraries print goes to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from converter.protocol import Failed, Rejected
+from converter.reasons import short
+from converter.training.protocol import REQUEST, Line, Told, encode
+from firmware_profiles.errors import InputError
+
+
+def main() -> None:
+    """Answer the request in the first argument."""
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(line: Line) -> None:
+        replies.write(encode(line) + b"\n")
+        replies.flush()
+
+    try:
+        from converter.training.loop import TooLittleTimeError
+        from converter.training.run import run
+    except ImportError as error:
+        say(Failed(f"{error.name or error} is not installed; install the extra convert"))
+        return
+    try:
+        say(run(REQUEST.decode(sys.argv[1]), lambda text: say(Told(text))))
+    except InputError as error:
+        say(Rejected([(*problem,) for problem in error.problems]))
+    except TooLittleTimeError as error:
+        say(Failed(str(error)))
+    except Exception as error:  # noqa: BLE001  # the libraries raise whatever they meet; it is one failed candidate
+        say(Failed(short(error)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What `godwit convert` and a training process say to each other: one request, then JSON lines on stdout."""
+
+from __future__ import annotations
+
+import msgspec
+
+from converter.protocol import Failed, Rejected
+from converter.training.checkpoint import Point
+from converter.training.settings import Settings
+
+
+class Train(msgspec.Struct, frozen=True, tag="train"):
+    """Request.
+
+    Attributes:
+        model: the Keras model; `format` of it.
+        recipe: name, as `steps.parse` reads it.
+        task: of the project.
+        data: .npz with t0 and y, of the training data.
+        teacher: another Keras model; empty for the model itself.
+        target: file to write, without its suffix: .tflite after qat, .keras otherwise.
+        checkpoints: a folder that stays.
+        key: what the training follows from.
+        budget_s: training ends at the epoch that would pass it; 0 for no end.
+        most_lost: accuracy, as a part of 1, that may be missing on held-out data when half of the epochs that
+            recover are over; more is hopeless.
+    """
+
+    model: str
+    format: str
+    recipe: str
+    task: str
+    data: str
+    teacher: str
+    target: str
+    checkpoints: str
+    key: str
+    settings: Settings
+    budget_s: float = 0.0
+    most_lost: float = 1.0
+
+
+class Told(msgspec.Struct, frozen=True, tag="told"):
+    """Progress."""
+
+    text: str
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """One training of a recipe.
+
+    Attributes:
+        name: float, cluster or qat.
+        best_epoch: whose weights were kept.
+        diverged: it stopped at a loss that was no number any more; the best epoch before is kept.
+    """
+
+    name: str
+    curve: list[Point]
+    best_epoch: int
+    diverged: bool
+
+
+class Trained(msgspec.Struct, frozen=True, tag="trained"):
+    """The file was written.
+
+    Attributes:
+        said: what each pass did.
+        float_file: the model before int8 was simulated, a .keras; empty where nothing was trained in float.
+        before: accuracy of the model as it came, on the held-out part of the training data.
+        zeros: part of the weights that multiply which are zero.
+        peak_rss_mb: of the training process.
+    """
+
+    recipe: str
+    file: str
+    float_file: str
+    seed: int
+    said: list[str]
+    phases: list[Phase]
+    before: float
+    zeros: float
+    seconds: float
+    peak_rss_mb: float
+    settings: Settings
+
+
+Line = Told | Trained | Failed | Rejected
+LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
+REQUEST: msgspec.json.Decoder[Train] = msgspec.json.Decoder(Train)
+encode = msgspec.json.encode
