@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -64,6 +65,9 @@ def send(process: subprocess.Popen[bytes], folder: Path, files: list[Entry], pro
     except OSError:  # it went away while we wrote: its last words say why, if it had time for any
         _answer(process.stdout)
         raise BrokenError("it ended while files were sent") from None
+    finally:
+        with contextlib.suppress(OSError):  # what it did not take is given up
+            process.stdin.close()
     _answer(process.stdout)
     return str(answer["folder"])
 

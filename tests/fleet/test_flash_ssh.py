@@ -126,7 +126,7 @@ def test_a_broken_link_leaves_nothing_and_what_arrived_is_not_sent_again(
         second = flash(bundle, target)
         device.drop()
         _, told = first.communicate(timeout=WAIT_S)
-    assert first.returncode == 4
+    assert first.returncode == 4, told
     assert "expected a link that holds, found one that broke" in told
     assert second.returncode == 4
     assert "expected a device that nobody else flashes, found root on" in second.stderr, second.stderr

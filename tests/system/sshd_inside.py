@@ -54,7 +54,8 @@ class SshdInside(Sshd):
 
     def _entered(self, line: list[str]) -> list[str]:
         script = _ENTER.format(folder=self._folder_of_sshd, lower=self._lower, tree=TREE)
-        return ["unshare", "--mount", "sh", "-c", script, "sh", *line]
+        # Whatever still runs there ends with sshd.
+        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", *line]
 
     @property
     def tree(self) -> Path:
