@@ -93,6 +93,7 @@ def test_the_demo_works_and_can_be_interrupted_anywhere(tmp_path: Path) -> None:
     whole.wait_until_gone()
     summary = json.loads((tmp_path / "whole" / "summary.json").read_text(encoding="utf-8"))
     _check_summary(summary)
+    assert (tmp_path / "whole" / "data" / "godwit" / "repository").is_dir()  # and not in the user's own folder
 
     for words, how, code in (
         ("One proven bundle", signal.SIGINT, 130),

@@ -124,6 +124,7 @@ def main() -> int:
     for old in ("broker", "summary.json"):
         shutil.rmtree(folder / old, ignore_errors=True)
     (folder / "broker").mkdir(parents=True)
+    os.environ["XDG_DATA_HOME"] = str(folder / "data")  # flash makes a repository of this user's own there
     with step(1, "A user trains a model: handwritten digits, a small Keras network"):
         train(folder)
     with step(2, "One proven bundle for each device"):
