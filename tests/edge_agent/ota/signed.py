@@ -17,11 +17,13 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.targets import Custom, Transport, target_name, target_path
 
-_EXPIRES = timedelta(days=365)
-
 
 class Repository:
-    """In `folder`: a kit, and a repository for any HTTP server."""
+    """In `folder`: a kit, and a repository for any HTTP server.
+
+    Attributes:
+        lives: what is signed from now on is valid for so long.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,6 +31,7 @@ class Repository:
         (folder / "targets").mkdir()
         self._signer = CryptoSigner.generate_ed25519()
         self._version = 0
+        self.lives = timedelta(days=365)
         root = Root(expires=self._expires(), consistent_snapshot=True)
         for role in ("root", "timestamp", "snapshot", "targets"):
             root.add_key(self._signer.public_key, role)
@@ -87,4 +90,4 @@ class Repository:
         metadata.to_file(str(self.folder / "metadata" / f"{name}.json"))
 
     def _expires(self) -> datetime:
-        return datetime.now(timezone.utc).replace(microsecond=0) + _EXPIRES
+        return datetime.now(timezone.utc).replace(microsecond=0) + self.lives
