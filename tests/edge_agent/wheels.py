@@ -33,7 +33,7 @@ def _own_files() -> list[str]:
 
 def small_wheel(folder: Path, version: str, files: Mapping[str, str]) -> Path:
     """A folder with a wheel that calls itself godwit's and holds just `files`."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / f"godwit-{version}-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content.encode("utf-8", "surrogateescape"))
@@ -50,8 +50,13 @@ def code_file(folder: Path, version: str = "0.1.0", changes: Mapping[str, str] |
 
 def small_code_file(folder: Path, version: str, main: str) -> Path:
     """A `.godwit-agent` file in which `python -m edge_agent` runs `main`, and nothing else is."""
-    files = {"edge_agent/__init__.py": "", "edge_agent/__main__.py": main}
-    return agent_code.build(small_wheel(folder, version, files), TAG, userland_arch(), folder)  # type: ignore[arg-type]
+    return code_of(folder, version, {"edge_agent/__init__.py": "", "edge_agent/__main__.py": main})
+
+
+def code_of(folder: Path, version: str, files: Mapping[str, str]) -> Path:
+    """A `.godwit-agent` file of a wheel that holds just `files`."""
+    wheels = small_wheel(folder / version, version, files)
+    return agent_code.build(wheels, TAG, userland_arch(), folder)  # type: ignore[arg-type]
 
 
 def first_code(root: Root, file: Path) -> None:

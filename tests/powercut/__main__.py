@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.powercut import material, paths
-from tests.powercut.cuts import Bench, Cut, Recorded, plan
+from tests.powercut.cuts import Bench, Cut, Recorded, plan, some, with_real
 from tests.powercut.judge import BrickedError
 
 ROOT = Path(__file__).parents[2]
@@ -36,9 +36,9 @@ def main() -> int:
         folder = Path(name)
         light, heavy = material.make(folder / "light"), material.make(folder / "heavy", real=True)
         bench = Bench(light, folder / "record")
-        recorded = [bench.record(way) for way in paths.through()]
+        recorded = [bench.record(way) for way in paths.every()]
         cuts = list(plan(recorded))
-        left = [cut for cut in cuts[: most or None] if cut.name not in done]
+        left = [cut for cut in with_real(some(cuts, most or len(cuts))) if cut.name not in done]
         print(f"{len(recorded)} ways through the table, {len(cuts)} cuts, {len(left)} to be made", flush=True)
         benches = [
             (Bench(light, folder / str(number)), Bench(heavy, folder / f"real-{number}")) for number in range(_JOBS)

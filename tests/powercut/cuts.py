@@ -17,7 +17,7 @@ from tests.powercut.sessions import Session, prepare
 from tests.powercut.trace import Call
 
 DEVICE = Path("/device")
-_EVERY_REAL = 150
+_EVERY_REAL = 100
 """One cut in so many is made with a real model and a real agent, too."""
 
 
@@ -102,7 +102,7 @@ class Bench:
         if cut.again:
             self._cut_recovery(session, recorded, random.Random(cut.name))  # noqa: S311  # nothing secret
         shutil.copytree(self._device, self.left, symlinks=True)
-        judge(self._material, self._device, cut.real)
+        judge(self._material, self._device, recorded.way.what, cut.real)
 
     def refuse(self, change: int, recorded: Recorded, error: str) -> None:
         """Let the disk refuse one change and all of its kind that follow, and judge what that leaves.
@@ -115,7 +115,7 @@ class Bench:
         code = trace.refused(session.run, point, error)
         if code not in (0, 4, 5, 6):
             raise BrickedError(f"{error} at {point} ended with exit code {code}")
-        judge(self._material, self._device)
+        judge(self._material, self._device, recorded.way.what)
 
     def _session(self, way: Way, real: bool) -> Session:
         """A fresh device, and what is going to happen to it."""
@@ -150,16 +150,24 @@ class Bench:
 
 
 def plan(recorded: Sequence[Recorded]) -> Iterator[Cut]:
-    """Every cut, those of one way and kind in turn with those of the others, so that any part of them is fair."""
-    found: list[Cut] = []
+    """Every cut, way by way and call by call, so that every nth of them hits every kind."""
     for way, each in enumerate(recorded):
         for number in range(len(each.changes)):
             losses = disk.LOSSES
-            found.append(Cut(way, number))
-            found += [Cut(way, number, loss) for loss in (losses[0], losses[1 + number % (len(losses) - 1)])]
-            found.append(Cut(way, number, ("", *losses)[number % (1 + len(losses))], again=True))
-    random.Random(1).shuffle(found)  # noqa: S311  # nothing secret
-    for number, cut in enumerate(found, 1):
+            yield Cut(way, number)
+            yield from (Cut(way, number, loss) for loss in (losses[0], losses[1 + number % (len(losses) - 1)]))
+            yield Cut(way, number, ("", *losses)[number % (1 + len(losses))], again=True)
+
+
+def some(cuts: Sequence[Cut], most: int) -> list[Cut]:
+    """At most so many of them, spread evenly."""
+    count = min(most, len(cuts))
+    return [cuts[number * len(cuts) // count] for number in range(count)]
+
+
+def with_real(cuts: Sequence[Cut]) -> Iterator[Cut]:
+    """Those, and every hundredth with a real model, too."""
+    for number, cut in enumerate(cuts, 1):
         yield cut
         if number % _EVERY_REAL == 0:
             yield cut._replace(again=False, real=True)

@@ -1,8 +1,12 @@
-"""What must hold after a power cut: the agent predicts with one whole bundle, and the next update succeeds."""
+"""What must hold after a power cut: a whole agent predicts with one whole bundle, and the next update succeeds.
+
+Where nothing was installed yet, there may be none, and then the same installation succeeds when it is done again.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 import subprocess
 import sys
@@ -11,13 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from edge_agent.deployment import read_slot
-from edge_agent.layout import existing
+from edge_agent.layout import Root, existing
 from edge_agent.pipeline import choose
+from firmware_profiles.agent_code import DESCRIPTION
 from firmware_profiles.manifest import MANIFEST_NAME
 from tests.edge_agent.support import images, wait_until
+from tests.edge_agent.wheels import launch
 from tests.powercut import trace
-from tests.powercut.material import Material
+from tests.powercut.material import Material, configure
 from tests.powercut.paths import Path as Way
+from tests.powercut.paths import What
 from tests.powercut.sessions import Session
 
 _MOST_RUNS = 3
@@ -28,8 +35,8 @@ class BrickedError(Exception):
     """What a cut must never leave."""
 
 
-def judge(material: Material, device: Path, real: bool = False) -> None:
-    """Judge what a cut left in the root `device`.
+def judge(material: Material, device: Path, what: What, real: bool = False) -> None:
+    """Judge what a cut in an update of `what` left in the root `device`.
 
     Args:
         real: by an agent process, and not by what its worker does at first.
@@ -37,18 +44,52 @@ def judge(material: Material, device: Path, real: bool = False) -> None:
     Raises:
         BrickedError: it does not hold.
     """
-    _predicts(material, device, {"1", "2", "0"}, real)
-    goal = Session(material, device, Way("found", {}), "3", real)
+    if what == "first":
+        _installs(material, device, real)
+    before = {"1"} if what == "agent" else {"0", "1", "2"}
+    _predicts(material, device, before, real)
+    if what == "agent":
+        _launches(device, {"0", "1", "2"})
+    goal = Session(material, device, Way("found", {}, "agent" if what == "agent" else "deployment"), "3", real)
     for _ in range(_MOST_RUNS):
         code = trace.run(goal.run)
-        if _version(material, device) == "3":
+        if (_code(device) if what == "agent" else _version(material, device)) == "3":
             break
     else:
         raise BrickedError(f"the next update did not succeed (exit code {code})")
-    _predicts(material, device, {"3"}, real)
+    if what == "agent":
+        _launches(device, {"3"})
+    _predicts(material, device, before if what == "agent" else {"3"}, real)
     state = (device / "update" / "journal.json").read_bytes()
     if b'"state":"idle"' not in state and b'"state"' in state:
         raise BrickedError(f"the next update did not end: {state[:80]!r}")
+
+
+def _installs(material: Material, device: Path, real: bool) -> None:
+    """What is there predicts, if anything is; and the installation succeeds when it is done again."""
+    if (device / "slots" / "active").is_symlink():
+        _predicts(material, device, {"2"}, real=False)  # it may have no configuration yet
+    if code := trace.run(Session(material, device, Way("found", {}, "first"), "2", real).run):
+        raise BrickedError(f"the installation did not succeed the second time (exit code {code})")
+    configure(device)
+
+
+def _launches(device: Path, versions: set[str]) -> None:
+    """The launcher starts an agent, every module of which is of the same version."""
+    with launch(Root(device), stdout=subprocess.PIPE) as process:
+        said, told = process.communicate()
+    found = set(said.split())
+    if len(found) != 1 or not found <= versions:
+        raise BrickedError(f"the launcher started {said!r}, not one of {sorted(versions)}: {told[-300:]}")
+
+
+def _code(device: Path) -> str | None:
+    """The version of the agent's code that has proved itself; None for none."""
+    try:
+        found: str = json.loads((device / "agent" / "proven" / DESCRIPTION).read_bytes())["version"]
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def _version(material: Material, device: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""What the cuts work with: a device that runs version 1, and kits with the versions 2 and 3."""
+"""What the cuts work with: a device that runs version 1, its agent's code too, and kits with versions 2 and 3."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_agent.layout import Root
+from edge_agent.ota import agent_slots
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.manifest import MANIFEST_NAME
+from firmware_profiles.profile import userland_arch
+from firmware_profiles.targets import Custom
 from tests.edge_agent.ota.signed import Repository
 from tests.edge_agent.support import NULL, agent, model, write_bundle
+from tests.edge_agent.wheels import TAG, code_of, first_code
+from tests.powercut.paths import What
 
 VERSIONS = ("1", "2", "3")
+_MODULES = ("cli", "commands.run", "supervisor", "worker")
+"""What the self-test of the agent's code imports."""
 
 
 class Material(NamedTuple):
@@ -30,9 +38,14 @@ class Material(NamedTuple):
         """A device root: version 0 was there before, version 1 runs and is proven."""
         return self.folder / "device"
 
-    def kit(self, version: str) -> Path:
+    @property
+    def trusted(self) -> Path:
+        """The root metadata that devices trust."""
+        return self.folder / "repository" / "metadata" / "1.root.json"
+
+    def kit(self, version: str, what: What = "deployment") -> Path:
         """A kit whose newest is `version`."""
-        return self.folder / f"kit-{version}"
+        return self.folder / f"{'code' if what == 'agent' else 'kit'}-{version}"
 
     def bundle(self, version: str) -> Path:
         """A bundle as a person would bring it."""
@@ -54,7 +67,11 @@ def make(folder: Path, real: bool = False) -> Material:
         repository.add(material.bundle(version), against)
         shutil.copytree(repository.folder, material.kit(version))
         against = material.bundle(version)
-    _install(material, repository.root)
+    for version in VERSIONS[1:]:
+        said = Custom("agent", "agent", "default", "linux-x86_64", version, TAG, userland_arch())
+        repository.offer(_code(folder, version), said)
+        shutil.copytree(repository.folder, material.kit(version, "agent"))
+    _install(material)
     return material
 
 
@@ -68,10 +85,28 @@ def _bundle(path: Path, version: str, real: bool) -> None:
     write_bundle(path, of, content, version=version)
 
 
-def _install(material: Material, trusted: Path) -> None:
+def _code(folder: Path, version: str) -> Path:
+    """An agent's code that says of each of its modules which version it is of."""
+    files = {"edge_agent/__init__.py": "", "edge_agent/commands/__init__.py": ""}
+    files |= {f"edge_agent/{name.replace('.', '/')}.py": f"of = {version!r}\n" for name in _MODULES}
+    imports = "".join(f"import edge_agent.{name}\n" for name in _MODULES)
+    said = ", ".join(f"edge_agent.{name}.of" for name in _MODULES)
+    files["edge_agent/__main__.py"] = f"{imports}print({version!r}, {said})\n"
+    return code_of(folder, version, files)
+
+
+def _install(material: Material) -> None:
     root = ("--root", material.device)
     agent("install", material.bundle("0"), *root, "--device-id", "d1", check=True)
-    agent("install", material.kit("1"), "--trust-root", trusted, *root, check=True)
+    agent("install", material.kit("1"), "--trust-root", material.trusted, *root, check=True)
     agent("mark-good", *root, check=True)
-    with (material.device / "etc" / "agent.toml").open("a", encoding="utf-8") as stream:
+    configure(material.device)
+    device = Root(material.device)
+    first_code(device, _code(material.folder, "1"))
+    agent_slots.stage(_code(material.folder, "0"), device)
+
+
+def configure(device: Path) -> None:
+    """Let a device ask a repository, and nobody ask it."""
+    with (device / "etc" / "agent.toml").open("a", encoding="utf-8") as stream:
         stream.write('\n[http]\nlisten = ""\n\n[update]\nurl = "http://127.0.0.1:9"\n')

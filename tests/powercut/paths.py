@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from edge_agent.ota.states import TABLE, Event, Row, State
+
+What = Literal["deployment", "agent", "first"]
+"""What is updated: a deployment, the agent's own code, or a device on which nothing was installed yet."""
 
 
 class Path(NamedTuple):
@@ -18,11 +21,19 @@ class Path(NamedTuple):
 
     begin: Event
     script: dict[State, Event]
+    what: What = "deployment"
 
     @property
     def name(self) -> str:
         """The events in their order."""
-        return "-".join((self.begin, *self.script.values()))
+        return "-".join((self.what, self.begin, *self.script.values()))
+
+
+def every() -> list[Path]:
+    """Those of a deployment, of the agent's own code, which no person brings as a file, and a first installation."""
+    deployments = through()
+    codes = [way._replace(what="agent") for way in deployments if way.script and way.begin != "brought"]
+    return [*deployments, *codes, Path("found", {}, "first")]
 
 
 def through(table: Sequence[Row] = TABLE) -> list[Path]:

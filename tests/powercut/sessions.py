@@ -8,6 +8,7 @@ sample with a real model (`real`) runs the self-test as it is, in a Python of it
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -19,13 +20,13 @@ import edge_agent.commands.kits
 import edge_agent.commands.rollback
 import edge_agent.commands.update
 from edge_agent.layout import Root
-from edge_agent.ota import testing, trial, updater, watching
+from edge_agent.ota import kinds, testing, trial, updater, watching
 from edge_agent.ota.folder import FolderCarrier
-from edge_agent.ota.kinds import Deployments
 from edge_agent.ota.proof import Verdict
 from edge_agent.ota.slots import Slots
 from edge_agent.ota.states import Event, State
 from edge_agent.ota.updater import Outcome, Updater, plan_back
+from firmware_profiles import targets
 from firmware_profiles.errors import RefusedError, guarded
 from tests.powercut.material import Material
 from tests.powercut.paths import Path as Way
@@ -40,22 +41,33 @@ class Session(NamedTuple):
     version: str = "2"
     real: bool = False
 
+    @property
+    def kit(self) -> Path:
+        """Where the version is."""
+        return self.material.kit(self.version, self.way.what)
+
     def run(self) -> None:
         """Run it in this process, which is nobody's who wants to go on.
 
         Raises:
             SystemExit: with its exit code.
         """
-        _stand_in(self.material.kit(self.version), self.way.script, self.real)
-        begin = _BEGINNINGS.get(self.way.begin)
+        _stand_in(self.kit, self.way.script, self.real)
+        begin = _first if self.way.what == "first" else _BEGINNINGS.get(self.way.begin)
+        if self.way.what == "agent" and self.way.begin == "asked_back":
+            begin = None  # the command goes back to another deployment
         sys.exit(guarded(lambda: begin(self) if begin else _any(self)))
 
 
 def prepare(session: Session) -> None:
     """What must have happened before it begins."""
+    root = Root(session.device)
+    if session.way.what == "first":
+        shutil.rmtree(root.folder)
+        root.folder.mkdir()
     if session.way.begin == "lost":
-        (session.device / "update" / "journal.json").write_bytes(b'{"state": "dreaming"}')
-        slots = Slots(Root(session.device).slots)
+        root.journal.write_bytes(b'{"state": "dreaming"}')
+        slots = Slots(root.agent_code if session.way.what == "agent" else root.slots)
         slots.activate(slots.idle())
 
 
@@ -64,8 +76,15 @@ def _update(session: Session) -> int:
 
 
 def _install(session: Session) -> int:
-    what = session.material.bundle(session.version)
-    arguments = Namespace(root=session.device, what=what, trust_root=None, device_id=None, broker=None, json=False)
+    return _installed(session, what=session.material.bundle(session.version), trust_root=None, device_id=None)
+
+
+def _first(session: Session) -> int:
+    return _installed(session, what=session.kit, trust_root=session.material.trusted, device_id="d1")
+
+
+def _installed(session: Session, **flags: object) -> int:
+    arguments = Namespace(root=session.device, broker=None, profile="", json=False, **flags)
     return edge_agent.commands.install.main(arguments)
 
 
@@ -79,9 +98,10 @@ def _any(session: Session) -> int:
     from edge_agent import config
 
     settings = config.load(root.config)
-    works = updater.Updater(root, settings, FolderCarrier(session.material.kit(session.version)), True)
+    works = updater.Updater(root, settings, FolderCarrier(session.kit), True)
     works.resume()
-    works.run(session.way.begin, plan_back("deployment", Deployments(root, settings)))
+    name: targets.Kind = "agent" if session.way.what == "agent" else "deployment"
+    works.run(session.way.begin, plan_back(name, kinds.of_root(root, settings)[name]))
     return 0
 
 

@@ -10,12 +10,20 @@ from tests.powercut import material, paths
 from tests.powercut.cuts import Bench
 from tests.powercut.test_powercut import pytestmark as pytestmark  # the same need of strace
 
-EVERY = 9
+EVERY = 13
 
 
-@pytest.mark.parametrize(("way", "error"), [(0, "ENOSPC"), (1, "EIO")])
-def test_a_disk_that_refuses(tmp_path: Path, way: int, error: str) -> None:
+@pytest.mark.parametrize(
+    ("way", "error"),
+    [
+        (paths.Path("found", {}), "ENOSPC"),
+        (paths.Path("brought", {}), "EIO"),
+        (paths.Path("found", {}, "agent"), "ENOSPC"),
+        (paths.Path("found", {}, "first"), "EIO"),
+    ],
+)
+def test_a_disk_that_refuses(tmp_path: Path, way: paths.Path, error: str) -> None:
     bench = Bench(material.make(tmp_path / "light"), tmp_path)
-    recorded = bench.record(paths.through()[way])
-    for change in range(way, len(recorded.changes), EVERY):
+    recorded = bench.record(way)
+    for change in range(len(error), len(recorded.changes), EVERY):
         bench.refuse(change, recorded, error)

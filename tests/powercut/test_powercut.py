@@ -13,7 +13,7 @@ import pytest
 from edge_agent.ota.slots import Slots
 from edge_agent.ota.states import TABLE, Row
 from tests.powercut import material, paths
-from tests.powercut.cuts import Bench, Cut, Recorded, plan
+from tests.powercut.cuts import Bench, Cut, Recorded, plan, some
 from tests.powercut.judge import BrickedError
 
 CUTS = 60
@@ -43,8 +43,8 @@ def bricked(bench: Bench, recorded: Sequence[Recorded], cuts: Sequence[Cut]) -> 
 
 
 def test_no_cut_bricks_a_device(bench: Bench) -> None:
-    recorded = [bench.record(way) for way in paths.through()]
-    assert bricked(bench, recorded, list(plan(recorded))[:CUTS]) == []
+    recorded = [bench.record(way) for way in paths.every()]
+    assert bricked(bench, recorded, some(list(plan(recorded)), CUTS)) == []
 
 
 def test_a_cut_with_a_real_model_and_a_real_agent(tmp_path: Path) -> None:
@@ -60,10 +60,13 @@ def _is_switch(recorded: Recorded, number: int) -> bool:
     return call.name == "rename" and call.arguments[1].endswith("/slots/active")
 
 
-def test_it_notices_what_is_switched_before_it_is_on_the_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("what", ["deployment", "agent", "first"])
+def test_it_notices_what_is_switched_before_it_is_on_the_disk(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, what: paths.What
+) -> None:
     fsync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda handle: fsync(handle) if stat.S_ISDIR(os.fstat(handle).st_mode) else None)
-    recorded = [bench.record(paths.through()[1])]
+    recorded = [bench.record(next(way for way in paths.every() if way.what == what))]
     last = len(recorded[0].changes) - 1
     assert bricked(bench, recorded, [Cut(0, last, "content")])
 

@@ -63,8 +63,9 @@ class Call(NamedTuple):
         return self.name in NAMES
 
     def moved(self, old: Path, new: Path) -> Call:
-        """The same call, for another folder."""
-        return self._replace(arguments=tuple(each.replace(str(old), str(new)) for each in self.arguments))
+        """The same call, for another folder; what it writes stays, since a compiled module names its own path."""
+        paths = (each.replace(str(old), str(new), 1) if each.startswith(str(old)) else each for each in self.arguments)
+        return self._replace(arguments=tuple(paths))
 
     @property
     def point(self) -> str:
