@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge_agent import launcher
@@ -17,6 +19,7 @@ from fleet import agent_code
 
 HERE = Path(__file__).parents[2]
 TAG = launcher.HERE
+_RESTART_S = 0.2
 
 
 def wheel(folder: Path, version: str = "0.1.0", changes: Mapping[str, str] | None = None) -> Path:
@@ -71,3 +74,27 @@ def launch(root: Root, **options: int) -> subprocess.Popen[str]:
     """The launcher, as the device's service starts it."""
     command = [sys.executable, "-I", "-S", str(root.agent_code / "launcher.py"), str(root.folder)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+
+
+@contextmanager
+def kept_running(root: Root) -> Iterator[list[str]]:
+    """The launcher for the time of the block, started anew whenever it ends, as systemd does; what ended ones said."""
+    told: list[str] = []
+    running = [launch(root)]
+    stopped = threading.Event()
+
+    def keep() -> None:
+        while not stopped.is_set():
+            told.append(running[-1].communicate()[1])
+            if not stopped.wait(_RESTART_S):
+                running.append(launch(root))
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    try:
+        yield told
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            running[-1].terminate()
+            thread.join(_RESTART_S)

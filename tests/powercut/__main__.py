@@ -10,7 +10,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,9 +30,7 @@ def main() -> int:
     parser.add_argument("--cuts", type=int, default=0, metavar="N", help="stop when so many are made (default: all)")
     most = parser.parse_args().cuts
     done = _done()
-    memory = Path("/dev/shm")  # noqa: S108  # a cut is not about this disk's speed
-    with tempfile.TemporaryDirectory(prefix="godwit-powercut-", dir=memory if memory.is_dir() else None) as name:
-        folder = Path(name)
+    with material.room() as folder:
         light, heavy = material.make(folder / "light"), material.make(folder / "heavy", real=True)
         bench = Bench(light, folder / "record")
         recorded = [bench.record(way) for way in paths.every()]

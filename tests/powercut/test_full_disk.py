@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.powercut import material, paths
+from tests.powercut import paths
 from tests.powercut.cuts import Bench
+from tests.powercut.test_powercut import bench as bench
 from tests.powercut.test_powercut import pytestmark as pytestmark  # the same need of strace
+from tests.powercut.test_powercut import room as room
 
 EVERY = 13
 
@@ -22,8 +22,7 @@ EVERY = 13
         (paths.Path("found", {}, "first"), "EIO"),
     ],
 )
-def test_a_disk_that_refuses(tmp_path: Path, way: paths.Path, error: str) -> None:
-    bench = Bench(material.make(tmp_path / "light"), tmp_path)
+def test_a_disk_that_refuses(bench: Bench, way: paths.Path, error: str) -> None:
     recorded = bench.record(way)
     for change in range(len(error), len(recorded.changes), EVERY):
         bench.refuse(change, recorded, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,14 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 
 
 @pytest.fixture(scope="module")
-def light(tmp_path_factory: pytest.TempPathFactory) -> material.Material:
-    return material.make(tmp_path_factory.mktemp("powercut") / "light")
+def room() -> Iterator[Path]:
+    with material.room() as folder:
+        yield folder
 
 
-@pytest.fixture
-def bench(light: material.Material, tmp_path: Path) -> Bench:
-    return Bench(light, tmp_path)
+@pytest.fixture(scope="module")
+def bench(room: Path) -> Bench:
+    return Bench(material.make(room / "light"), room)
 
 
 def bricked(bench: Bench, recorded: Sequence[Recorded], cuts: Sequence[Cut]) -> list[str]:
@@ -47,8 +48,8 @@ def test_no_cut_bricks_a_device(bench: Bench) -> None:
     assert bricked(bench, recorded, some(list(plan(recorded)), CUTS)) == []
 
 
-def test_a_cut_with_a_real_model_and_a_real_agent(tmp_path: Path) -> None:
-    heavy = Bench(material.make(tmp_path / "heavy", real=True), tmp_path)
+def test_a_cut_with_a_real_model_and_a_real_agent(room: Path) -> None:
+    heavy = Bench(material.make(room / "heavy", real=True), room / "real")
     way = paths.through()[0]
     recorded = heavy.record(way)
     switch = next(number for number, call in enumerate(recorded.changes) if _is_switch(recorded, call))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from edge_agent.layout import Root
 from firmware_profiles.profile import userland_arch
 from firmware_profiles.targets import Custom
-from tests.edge_agent.ota.fleet_of_one import Updated
-from tests.edge_agent.wheels import TAG, code_file, first_code, small_code_file
+from tests.edge_agent.ota.fleet_of_one import Updated, served
+from tests.edge_agent.support import wait_until
+from tests.edge_agent.wheels import TAG, code_file, first_code, kept_running, small_code_file
 
 
 @pytest.fixture
@@ -57,3 +59,27 @@ def test_a_person_rolls_it_back(device: Updated, tmp_path: Path) -> None:
     assert device.says("rollback").returncode == 0
     assert slots(device) == ("a", "a")
     assert [each["version"] for each in device.history()["rejected"]] == ["0.2.0"]
+
+
+def test_code_that_dies_at_its_start_is_left_for_good_while_the_agent_runs(tmp_path: Path) -> None:
+    device = Updated(tmp_path)
+    device.answers_forever()
+    root = Root(device.root)
+    first_code(root, code_file(tmp_path / "first"))
+    dead = {"edge_agent/__main__.py": "import nothing_of_the_kind\n"}  # which the self-test does not import
+    offer(device, code_file(tmp_path / "new", "0.2.0", dead), "0.2.0")
+    with served(device.repository.folder) as url, kept_running(root) as told:
+        device.configure(f'[update]\nurl = "{url}"')
+        wait_until(lambda: device.status().get("predictions", 0) > 0, "predictions of the first code")
+        done = device.says("update", "--now")
+        assert done.returncode == 5, done.stderr
+        assert slots(device) == ("a", "a")
+        assert ["nothing_of_the_kind" in each for each in told] == [True] * 3
+        before = device.status()["supervisor_pid"]
+        predictions = device.status()["predictions"]
+        wait_until(lambda: device.status()["predictions"] > predictions, "the first code to predict on")
+        assert device.status()["supervisor_pid"] == before
+        assert json.loads(device.says("update", "--now", "--json").stdout)["result"] == "nothing"  # it is not tried again
+    entry = device.history()["entries"][-1]
+    assert (entry["event"], entry["kind"], entry["version"]) == ("update_rejected", "agent", "0.2.0")
+    assert entry["reason"] == "it was started 3 times and did not prove itself"
