@@ -79,7 +79,8 @@ def test_code_that_dies_at_its_start_is_left_for_good_while_the_agent_runs(tmp_p
         predictions = device.status()["predictions"]
         wait_until(lambda: device.status()["predictions"] > predictions, "the first code to predict on")
         assert device.status()["supervisor_pid"] == before
-        assert json.loads(device.says("update", "--now", "--json").stdout)["result"] == "nothing"  # it is not tried again
+        again = device.says("update", "--now", "--json")
+        assert json.loads(again.stdout)["result"] == "nothing"
     entry = device.history()["entries"][-1]
     assert (entry["event"], entry["kind"], entry["version"]) == ("update_rejected", "agent", "0.2.0")
     assert entry["reason"] == "it was started 3 times and did not prove itself"
