@@ -3,7 +3,7 @@
 # make check    style, types, generated documentation
 # make test     every test that needs neither root nor emulation; the others: make test-system
 # make soak     1,000 cycles of outages, kills, full and failing disks and clock jumps over one running agent
-# make powercut  power is cut at every system call of an update that changes the disk: an hour; goes on where it was stopped
+# make powercut  power is cut at every system call of an update that changes the disk: two hours; goes on where it was stopped
 # make bench    the agent's cost and the converter's figures, beside their peers in the same run; writes bench/results.md
 # make docs     the generated pages: docs/cli.md, wire.md, asyncapi.json, report.md, configuration.md, updates.md, serial.md
 PYTHON ?= python3

@@ -45,7 +45,9 @@ def bricked(bench: Bench, recorded: Sequence[Recorded], cuts: Sequence[Cut]) -> 
 
 def test_no_cut_bricks_a_device(bench: Bench) -> None:
     recorded = [bench.record(way) for way in paths.every()]
-    assert bricked(bench, recorded, some(list(plan(recorded)), CUTS)) == []
+    cuts = some(list(plan(recorded)), CUTS)
+    assert {recorded[cut.way].way.what for cut in cuts} == {"deployment", "agent", "first"}
+    assert bricked(bench, recorded, cuts) == []
 
 
 def test_a_cut_with_a_real_model_and_a_real_agent(room: Path) -> None:
