@@ -25,7 +25,7 @@ import msgspec
 from msgspec import Meta
 
 from edge_agent import source_config
-from edge_agent.link_config import Broker, HomeAssistant
+from edge_agent.link_config import IDENTITY, Broker, HomeAssistant
 from edge_agent.monitor.thermal import Thermal
 from edge_agent.publish_config import Publish
 from edge_agent.runtime_config import Runtime
@@ -171,19 +171,22 @@ def _http_problems(http: Http, where: str) -> list[Problem]:
     return [Problem(f"{where}: http.listen", "a loopback address where there is no token", http.listen, step)]
 
 
-def template(device: str, broker_url: str) -> bytes:
-    """The first `agent.toml` of a device."""
-    quoted = [msgspec.json.encode(text).decode() for text in (device, broker_url)]  # JSON text is TOML text
+def template(device: str, url: str) -> bytes:
+    """The first `agent.toml` of a device; under TLS, and without a user, it shows its own certificate."""
+    quoted = [msgspec.json.encode(text).decode() for text in (device, url)]  # JSON text is TOML text
+    address = broker_url.parse(url, "broker.url")
+    off = "" if address.tls and address.user is None else "# "
     return f"""\
 # The device's own configuration. Updates never touch it.
 device = {quoted[0]}
 
 [broker]
 url = {quoted[1]}
-# Under mqtts://, with certificates of your own (edge-agent identity, godwit ca):
-# ca = "etc/identity/current/ca.pem"
-# certificate = "etc/identity/current/device.pem"
-# key = "etc/identity/current/device.key"
+# Under mqtts://, with certificates of your own (godwit flash --ca; or edge-agent identity and godwit ca).
+# Until they are there, no connection is made. A broker that wants none: take these three lines away.
+{off}ca = "{IDENTITY}/ca.pem"
+{off}certificate = "{IDENTITY}/device.pem"
+{off}key = "{IDENTITY}/device.key"
 
 # Where inputs come from. One table a source:
 # [[source]]

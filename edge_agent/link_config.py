@@ -10,10 +10,12 @@ from msgspec import Meta
 
 from firmware_profiles import broker_access
 from firmware_profiles.broker_access import Files
-from firmware_profiles.broker_url import Address
+from firmware_profiles.broker_url import Address, Tls
 from firmware_profiles.words import Name
 
 DEFAULT_BROKER_URL = "mqtt://127.0.0.1:1883"
+IDENTITY = "etc/identity/current"
+"""Where `edge-agent identity accept` keeps what it accepted, in a device root; nothing is there before."""
 
 
 class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -38,12 +40,24 @@ class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     def address(self, folder: Path) -> Address:
         """Where the broker is and what opens it, in a device root at `folder`.
 
+        A certificate of `edge-agent identity` may still be awaited: the agent can be started before it is signed.
+        Its files are read at every connection, so none succeeds until then.
+
         Raises:
             InputError: everything that is wrong with the URL and the files.
         """
         names = (self.ca, self.certificate, self.key, self.password_file)
         files = Files(*(folder / name if name else None for name in names))
-        return broker_access.read(self.url, "broker.url", files)
+        if not self.awaits_identity(folder):
+            return broker_access.read(self.url, "broker.url", files)
+        known = Files(None if self.ca.startswith(IDENTITY) else files.ca, password=files.password)
+        address = broker_access.read(self.url, "broker.url", known)
+        return address._replace(tls=Tls(*files[:3]))
+
+    def awaits_identity(self, folder: Path) -> bool:
+        """Whether it names the certificate and key of `edge-agent identity`, and none was accepted yet."""
+        named = self.certificate.startswith(IDENTITY) and self.key.startswith(IDENTITY)
+        return named and self.url.startswith("mqtts:") and not (folder / IDENTITY).exists()
 
 
 class HomeAssistant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from edge_agent import channel, clock
 from edge_agent.channel import (
@@ -41,6 +42,9 @@ from edge_agent.proving import prove
 from firmware_profiles.errors import GodwitError, InputError
 from firmware_profiles.wire import Input
 
+if TYPE_CHECKING:
+    from edge_agent.flow.dataset import Dataset
+
 _LOOK_UP_S = 0.001
 """How long the supervisor may have to wait while sources have inputs without end."""
 _PR_SET_PDEATHSIG = 1
@@ -56,28 +60,38 @@ def main() -> None:
         outgoing = Outgoing(stream)
         try:
             models = prove(start, outgoing)
+            data = {}
             if start.beside:
                 models.warm_up()
-                opening.load(start.sources)
+                data = opening.load(start.sources)
         except GodwitError as error:
             outgoing.send(Refused(str(error)))
             outgoing.flush()
             return
         outgoing.send(Ready(models.in_use()))
         outgoing.flush()
-        Worker(stream, outgoing, models, start, Doing(int(sys.argv[2]))).serve()
+        Worker(stream, outgoing, models, start, Doing(int(sys.argv[2])), data).serve()
 
 
 class Worker:
     """Answers what sources and the supervisor bring."""
 
-    def __init__(self, stream: socket.socket, outgoing: Outgoing, models: Models, start: Start, doing: Doing) -> None:
+    def __init__(
+        self,
+        stream: socket.socket,
+        outgoing: Outgoing,
+        models: Models,
+        start: Start,
+        doing: Doing,
+        data: dict[str, Dataset],
+    ) -> None:
+        """Args: `data` of sources that replay, as far as it was read already."""
         self._stream = stream
         self._outgoing = outgoing
         self._models = models
         self._doing = doing
         self._reader: Reader[ToWorker] = Reader(ToWorker)
-        self._feeds = Feeds(start, outgoing, self._answer)
+        self._feeds = Feeds(start, outgoing, self._answer, data)
         self._looked_s = 0.0
 
     def serve(self) -> None:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from firmware_profiles.errors import InputError, Problem
+from fleet.authority import register
 from fleet.passphrases import Passphrases
 from godwit import usage
 
@@ -67,7 +68,7 @@ def init(folder: Path, name: str, passphrase_file: Path | None, no_passphrase: b
 @click.argument("request", type=click.File("rb"), metavar="CSR")
 @_CA
 @click.option("--device-id", metavar="ID", help="Refuse a request of another device.")
-@click.option("--days", type=_DAYS, default=398, show_default=True, help="How long it holds.")
+@click.option("--days", type=_DAYS, default=register.DAYS, show_default=True, help="How long it holds.")
 @_PASSPHRASE_FILE
 @_JSON
 def sign(
@@ -95,7 +96,7 @@ def sign(
 @click.argument("name", metavar="NAME")
 @_CA
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="Of a server: a name or address it is reached by.")
-@click.option("--days", type=_DAYS, default=398, show_default=True, help="How long it holds.")
+@click.option("--days", type=_DAYS, default=register.DAYS, show_default=True, help="How long it holds.")
 @_PASSPHRASE_FILE
 @_JSON
 def issue(

@@ -16,6 +16,7 @@ from firmware_profiles.errors import InputError
 
 _TIMEOUT_S = 5.0
 _SOON = timedelta(days=30)
+_RENEW = "godwit flash --ca; or edge-agent identity request, godwit ca sign, edge-agent identity accept"
 
 
 def checks(patient: Patient) -> Iterator[Check]:
@@ -24,6 +25,9 @@ def checks(patient: Patient) -> Iterator[Check]:
         address = patient.config.broker.address(patient.root.folder)
     except InputError as error:
         yield from failed("broker", error)
+        return
+    if patient.config.broker.awaits_identity(patient.root.folder):
+        yield Check("certificate", "fail", "none yet: the agent cannot connect without it", f"make one: {_RENEW}")
         return
     yield from _reach(address, patient)
     if address.tls:
@@ -73,5 +77,4 @@ def _dates(name: str, content: bytes, where: str) -> Check:
     found = f"{where}: until {until:%Y-%m-%d} ({left.days} days)"
     if left > _SOON:
         return Check(name, "ok", found)
-    renew = "edge-agent identity request, godwit ca sign, edge-agent identity accept"
-    return Check(name, "warn" if left > timedelta() else "fail", found, f"renew it: {renew}")
+    return Check(name, "warn" if left > timedelta() else "fail", found, f"renew it: {_RENEW}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from edge_agent import clock
 from edge_agent.channel import (
@@ -28,17 +29,21 @@ from edge_agent.flow.outgoing import Outgoing
 from edge_agent.flow.source import Ended, Item
 from edge_agent.source_config import SourceSettings
 
+if TYPE_CHECKING:
+    from edge_agent.flow.dataset import Dataset
+
 Answer = Callable[[Feed, Item], None]
 
 
 class Feeds:
     """None is open before `open`, and after `finish` none is read from."""
 
-    def __init__(self, start: Start, outgoing: Outgoing, answer: Answer) -> None:
-        """`answer` is called with every item."""
+    def __init__(self, start: Start, outgoing: Outgoing, answer: Answer, data: dict[str, Dataset]) -> None:
+        """`answer` is called with every item; `data` is what `opening.load` gave."""
         self._start = start
         self._outgoing = outgoing
         self._answer = answer
+        self._data = data
         self._feeds: list[Feed] = []
         self._inboxes: dict[str, Inbox] = {}
         self._gaps = Gaps()
@@ -79,6 +84,7 @@ class Feeds:
                 self._poll(feed, now_s)
         if self._left_ms is not None and not self._feeds:
             self._outgoing.send(Finished(self._left_ms, self._rest))
+            self._outgoing.flush()  # until it is heard, nobody reads the sources
             self._left_ms = None
 
     def take(self, payload: Payload) -> None:
@@ -101,8 +107,9 @@ class Feeds:
         def failed(text: str) -> None:
             self._outgoing.send(SourceFailed(settings.name, text))
 
-        rest = at.rest.get(settings.name)
-        return Feed(settings, partial(opening.open_source, settings, reached, taken, self._start.stdin, rest), failed)
+        rest, data = at.rest.get(settings.name), self._data.pop(settings.name, None)
+        stdin = self._start.stdin
+        return Feed(settings, partial(opening.open_source, settings, reached, taken, stdin, rest, data), failed)
 
     def _poll(self, feed: Feed, now_s: float) -> None:
         try:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from edge_agent.flow.dataset import open_dataset
+from edge_agent.flow.dataset import Dataset
 from edge_agent.flow.source import Ended, Item
 from firmware_profiles.errors import InputError
 
 
 class ReplaySource:
-    """Items of the data set at `path`, after the position `reached`."""
+    """Items of a data set, after the position `reached`."""
 
-    def __init__(self, path: Path, reached: int) -> None:
-        self._data = open_dataset(path)
+    def __init__(self, data: Dataset, reached: int) -> None:
+        self._data = data
         self._next = reached + 1
 
     def poll(self) -> Item | None:

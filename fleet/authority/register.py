@@ -12,6 +12,8 @@ from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 
 Kind = Literal["device", "client", "server"]
+DAYS = 398
+"""How long a certificate holds where nobody says; what browsers accept at most (CA/Browser Forum, ballot SC31)."""
 
 
 class Issued(msgspec.Struct, frozen=True, kw_only=True):

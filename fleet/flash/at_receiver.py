@@ -40,7 +40,7 @@ class AtReceiver:
         self._target = target
         self._port = port
         self._facts = facts
-        self._flags = given.flags
+        self._given = given
 
     def open(self) -> None:
         """It is."""
@@ -65,7 +65,10 @@ class AtReceiver:
         replaced = f" in place of {' '.join(facts.installed)}" if facts.installed else ""
         steps = [f"install {goods.manifest.name} {goods.manifest.version}{replaced}"]
         same = facts.manifest_sha256 == goods.manifest_sha256
-        return plan.of(goods, self.name, "", [] if same else steps, facts, plan.remarks(facts))
+        remarks = plan.remarks(facts)
+        if self._given.certifier:
+            remarks.append("no certificate comes by a receiver: type there: edge-agent identity request")
+        return plan.of(goods, self.name, "", [] if same else steps, facts, remarks)
 
     def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Do what was planned.
@@ -78,7 +81,7 @@ class AtReceiver:
         if not made.steps:
             return Installed(made.deployment, made.version, "", made.facts.device, changed=False)
         told = {"profile": goods.manifest.profiles[0]}
-        for flag in self._flags:
+        for flag in self._given.flags:
             name, _, value = flag.removeprefix("--").partition("=")
             told[name.replace("-", "_")] = value
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:

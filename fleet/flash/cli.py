@@ -13,6 +13,7 @@ from firmware_profiles.errors import GodwitError, InputError, Problem
 
 if TYPE_CHECKING:
     from firmware_profiles.installation import Installed
+    from fleet.flash.certifier import Certifier
     from fleet.flash.flashing import Say
     from fleet.flash.plan import Plan
     from fleet.flash.sources import Source
@@ -31,6 +32,13 @@ _SAY_EVERY_S = 2.0
     "--password-file", type=_FILE, metavar="F", help="Holds one line: the password for ssh, a console and sudo."
 )
 @click.option("--wheels", type=_FILE, metavar="DIR", help="Vendors' wheels for the device, as in godwit kit.")
+@click.option(
+    "--ca",
+    type=_FILE,
+    envvar="GODWIT_CA",
+    metavar="DIR",
+    help="An authority (godwit ca): certificates for devices at ssh:// or a serial console; or GODWIT_CA.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a target, each on a line.")
 def flash(
@@ -40,6 +48,7 @@ def flash(
     broker: str | None,
     password_file: Path | None,
     wheels: Path | None,
+    ca: Path | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -58,6 +67,7 @@ def flash(
     \b
     godwit flash digits-1.0.0-raspberry-pi-5.godwit ssh://pi@raspberrypi.local --broker mqtt://192.168.1.2
     godwit flash digits-1.0.0-raspberry-pi-5.godwit ssh://pi@door-1 ssh://pi@door-2 --dry-run
+    godwit flash digits-1.0.0-raspberry-pi-5.godwit ssh://pi@door-7 --broker mqtts://broker.lan --ca ~/ca
     godwit flash digits-1.0.0-linux-x86_64.godwit dir:///srv/device --device-id door-7
     """
     from fleet.flash import sources, target
@@ -66,17 +76,28 @@ def flash(
     if password_file is not None and not password_file.is_file():
         raise InputError(Problem("--password-file", "a readable file", str(password_file), "check the path"))
     flags = [f"--device-id={device_id}"] * (device_id is not None) + [f"--broker={broker}"] * (broker is not None)
-    where = target.parse(targets, Given(flags, password_file, wheels))
+    certifier = _certifier(ca) if ca else None
+    where = target.parse(targets, Given(flags, password_file, wheels, certifier))
     if device_id is not None and len(where) > 1:
         step = "flash one target at a time"
         raise InputError(Problem("--device-id", "one target for one name", f"{len(where)} targets", step))
+    if certifier and (others := target.without_certificates(where)):
+        click.echo(f"note: no certificate for {', '.join(others)}: no device is there to ask for one", err=True)
     source = sources.read(what, lambda text: click.echo(text, err=True))
-    failed = _flash(where, source, dry_run, as_json)
+    failed = _flash(where, source, certifier, dry_run, as_json)
     if failed:
         raise type(failed[0])(*(problem for error in failed for problem in error.problems))
 
 
-def _flash(targets: list[Target], source: Source, dry_run: bool, as_json: bool) -> list[GodwitError]:
+def _certifier(ca: Path) -> Certifier:
+    from fleet.flash.certifier import Certifier
+
+    return Certifier(ca)
+
+
+def _flash(
+    targets: list[Target], source: Source, certifier: Certifier | None, dry_run: bool, as_json: bool
+) -> list[GodwitError]:
     """Everything that failed."""
     from fleet.flash import flashing
 
@@ -88,6 +109,8 @@ def _flash(targets: list[Target], source: Source, dry_run: bool, as_json: bool) 
                 continue
             planned.append((target, plan))
             _print_plan(plan.plan, dry_run, as_json)
+        if certifier and not dry_run and any(plan.plan.signs for _, plan in planned):
+            certifier.unlock()
         for target, done in flashing.act_each([] if dry_run else planned, source, _teller()):
             if isinstance(done, GodwitError):
                 failed.append(done)

@@ -107,8 +107,9 @@ class Image:
         """
         made, goods = planned
         assert made.facts is not None
-        given = [flag.partition("=")[2] for flag in self._given.flags if flag.startswith("--device-id=")]
-        outcome = Installed(made.deployment, made.version, "", (given or [made.facts.device])[0], bool(made.steps))
+        outcome = Installed(
+            made.deployment, made.version, "", self._given.device or made.facts.device, bool(made.steps)
+        )
         if not made.steps:
             return outcome
         kit = parcel.agent_kit(goods, made.facts, self.name, self._given.wheels, say)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from firmware_profiles.errors import GodwitError, Problem, UnavailableError, from_process
+from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.installation import Installed
 from fleet.flash import parcel, plan, scripts
 from fleet.flash.given import Given
 from fleet.flash.goods import Goods
 from fleet.flash.parcel import Order
 from fleet.flash.plan import Planned
-from fleet.flash.road import DEFAULT_ROOT, Facts, Road
+from fleet.flash.road import DEFAULT_ROOT, Facts, Finished, Road, output
 from fleet.flash.sources import Source
 
 _MARGIN_BYTES = 32 << 20
@@ -54,7 +54,10 @@ class OnDevice:
         goods = source.choose(facts.arch, facts.board)
         if problems := [*plan.obstacles(goods, facts, self.name), *self._rights(facts)]:
             raise UnavailableError(*problems)
-        return plan.of(goods, self.name, self._road.root, self._steps(goods, facts), facts, plan.remarks(facts))
+        steps, sign = self._steps(goods, facts), self._step_to_sign(facts)
+        remarks = [*plan.remarks(facts), *self._no_certificate()]
+        made, goods = plan.of(goods, self.name, self._road.root, [*steps, *sign], facts, remarks)
+        return Planned(msgspec.structs.replace(made, signs=bool(sign)), goods)
 
     def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Do what was planned.
@@ -65,8 +68,17 @@ class OnDevice:
         made, goods = planned
         facts = made.facts
         assert facts is not None
-        if not made.steps:
-            return Installed(made.deployment, made.version, "", facts.device, changed=False)
+        done = Installed(made.deployment, made.version, "", facts.device, changed=False)
+        if self._steps(goods, facts):
+            done = self._bring(goods, facts, source, say)
+        if made.signs:
+            assert self._given.certifier is not None
+            say("signing a certificate")
+            self._given.certifier.certify(self._road, lambda words: self._agent(words, facts), done.device)
+            done = msgspec.structs.replace(done, changed=True)
+        return done
+
+    def _bring(self, goods: Goods, facts: Facts, source: Source, say: Callable[[str], None]) -> Installed:
         kit = parcel.agent_kit(goods, facts, self.name, self._given.wheels, say)
         order = Order(self._road.root, self._service(facts), self._given.flags)
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
@@ -85,12 +97,27 @@ class OnDevice:
         as_root = self._as_root(facts)
         ran = self._road.run(["python3", f"{there}/{scripts.ZIPAPP}", there], as_root)
         self._road.run(["rm", "-rf", there], as_root=False)
-        if ran.exit_code == 0:
-            return msgspec.json.decode(ran.stdout, type=Installed)
-        if told := from_process(ran.exit_code, ran.stderr):
-            raise type(told)(*(each._replace(where=f"{self.name}: {each.where}") for each in told.problems))
-        last = (ran.stderr.strip().splitlines() or [f"exit status {ran.exit_code}"])[-1][:200]
-        raise GodwitError(Problem(self.name, "an installation", last, "this is a bug in Godwit: please report it"))
+        return msgspec.json.decode(output(ran, self.name, "an installation"), type=Installed)
+
+    def _agent(self, words: Sequence[str], facts: Facts) -> Finished:
+        """Runs the active `edge-agent` there."""
+        root = self._road.root
+        alone = ["env", f"PYTHONPATH={root}/agent/active", "PYTHONNOUSERSITE=1", "PYTHONDONTWRITEBYTECODE=1"]
+        line = [*alone, "python3", "-m", "edge_agent", *words, "--root", root]
+        return self._road.run(line, self._as_root(facts))
+
+    def _step_to_sign(self, facts: Facts) -> list[str]:
+        if self._given.certifier is None:
+            return []
+        is_there = facts.agent_sha256 and facts.manifest_sha256
+        shown = self._agent(["identity", "show", "--json"], facts) if is_there else None
+        step = self._given.certifier.step(facts.device or self._given.device, shown)
+        return [step] if step else []
+
+    def _no_certificate(self) -> list[str]:
+        if self._given.certifier or not self._given.broker.startswith("mqtts:") or "@" in self._given.broker:
+            return []
+        return ["without --ca it gets no certificate to show to its broker"]
 
     def _steps(self, goods: Goods, facts: Facts) -> list[str]:
         same = facts.manifest_sha256 == goods.manifest_sha256 and facts.agent_sha256

@@ -23,6 +23,7 @@ class Plan(msgspec.Struct, frozen=True):
         root: the device root there.
         steps: what will be done, in order; empty where everything is as it should be.
         remarks: what is odd about the device, and no obstacle.
+        signs: whether a certificate is signed for it.
         facts: what was found there; None where nothing can be asked.
     """
 
@@ -37,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
     steps: list[str]
     remarks: list[str] = []
     facts: Facts | None = None
+    signs: bool = False
 
 
 class Planned(NamedTuple):

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from firmware_profiles.errors import GodwitError, Problem, from_process
+
 DEFAULT_ROOT = "/var/lib/godwit"
 """The device root of the service."""
 
@@ -58,6 +60,20 @@ class Finished(NamedTuple):
     exit_code: int
     stdout: bytes
     stderr: str
+
+
+def output(ran: Finished, where: str, expected: str) -> bytes:
+    """What a command of Godwit's printed on the device.
+
+    Raises:
+        GodwitError: it did not end well: what it told, at `where`.
+    """
+    if ran.exit_code == 0:
+        return ran.stdout
+    if told := from_process(ran.exit_code, ran.stderr):
+        raise type(told)(*(each._replace(where=f"{where}: {each.where}") for each in told.problems))
+    last = (ran.stderr.strip().splitlines() or [f"exit status {ran.exit_code}"])[-1][:200]
+    raise GodwitError(Problem(where, expected, last, "this is a bug in Godwit: please report it"))
 
 
 class Road(Protocol):

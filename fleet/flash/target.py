@@ -87,6 +87,11 @@ def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
     return targets
 
 
+def without_certificates(targets: list[Target]) -> list[str]:
+    """The names of those with no device at the other end that could ask for one."""
+    return [each.name for each in targets if not isinstance(each, (OnDevice, Serial))]
+
+
 def _parse(text: str, given: Given) -> Target:
     try:
         parts = urlsplit(text)

@@ -31,6 +31,14 @@ def test_the_template_is_a_configuration(tmp_path: Path) -> None:
     assert broker_url.parse(loaded.broker.url, "x") == ("h", 1, "u", "p@", None)
 
 
+@pytest.mark.parametrize(("url", "named"), [("mqtts://h", True), ("mqtts://u:p@h", False), ("mqtt://h", False)])
+def test_the_template_names_the_certificate_that_the_device_will_have(tmp_path: Path, url: str, named: bool) -> None:
+    broker = load(tmp_path, config.template("d1", url).decode()).broker
+    assert bool(broker.certificate and broker.ca and broker.key) == named
+    assert broker.awaits_identity(tmp_path) == named
+    assert (broker.address(tmp_path).tls or (None,))[0] == (tmp_path / broker.ca if named else None)
+
+
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load(

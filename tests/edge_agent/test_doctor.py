@@ -78,9 +78,11 @@ def test_certificates_are_read_and_an_old_one_fails(tmp_path: Path) -> None:
     with TlsBroker(tmp_path / "broker") as broker:
         old, ca = broker.authority.issue("d1", expired=True), broker.authority.certificate
         device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
-        path, url = device.root / "etc" / "agent.toml", f'url = "{broker.url}"\n'
-        files = f'ca = "{ca}"\ncertificate = "{old.certificate}"\nkey = "{old.key}"\n'
-        path.write_text(path.read_text().replace(url, url + files))
+        path = device.root / "etc" / "agent.toml"
+        text = path.read_text()
+        for name, file in (("ca.pem", ca), ("device.pem", old.certificate), ("device.key", old.key)):
+            text = text.replace(f"etc/identity/current/{name}", str(file))
+        path.write_text(text)
         checks = examined(device, 1)
     assert levels(checks, "broker", "broker's certificate", "certificate", "CA") == ["ok", "ok", "fail", "ok"]
     assert "until 2022-01-01" in checks["certificate"]["found"]

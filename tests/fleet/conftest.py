@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import pytest
 
 from godwit import cli
 from tests.fleet.repositories import Command
+from tests.sshd import Sshd
 
 
 class Ended(NamedTuple):
@@ -39,3 +42,28 @@ def flash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         return Ended(code, *capsys.readouterr())
 
     return run
+
+
+def staged(root: Path) -> list[Path]:
+    """What arrived for that root and was not installed."""
+    name = f"godwit-flash-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}-{os.geteuid()}"
+    return [path for path in Path("/var/tmp", name).rglob("*") if path.is_file()]  # noqa: S108  # where it stages
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+    """This machine by another name; commands there find programs of `device/bin` first."""
+    (tmp_path / "device" / "bin").mkdir(parents=True)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    with Sshd(tmp_path / "device", tmp_path / "device" / "bin") as sshd:
+        monkeypatch.setenv("PATH", f"{sshd.path}:{os.environ['PATH']}")
+        yield sshd
+
+
+@pytest.fixture
+def root(device: Sshd, tmp_path: Path) -> Iterator[Path]:
+    """The device root; whatever happened, what arrived for it is gone at the end."""
+    root = tmp_path / "device" / "root"
+    yield root
+    for left in staged(root):
+        left.unlink()

@@ -15,25 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from cryptography import x509
 
 from edge_agent.cli import main as edge_agent
 from edge_agent.link_config import Broker as BrokerConfig
 from firmware_profiles.broker_access import Files
 from firmware_profiles.errors import InputError
-from fleet.authority_cli import ca
 from tests.edge_agent.links import asking
 from tests.edge_agent.support import wait_until, write_bundle
+from tests.fleet.authorities import OwnBroker, godwit
 from tools.certificates import Identity
-from tools.tls_broker import TlsBroker
-
-
-def godwit(*arguments: object, stdin: bytes | None = None) -> str:
-    """Its standard output."""
-    result = CliRunner().invoke(ca, list(map(str, arguments)), input=stdin, catch_exceptions=False)
-    assert result.exit_code == 0
-    return result.output
 
 
 @pytest.fixture
@@ -65,20 +56,6 @@ def enrol(root: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Ident
     edge_agent(["identity", "accept", str(certificate), "--ca", str(folder / "ca.pem"), "--root", str(root)])
     current = root / "etc" / "identity" / "current"
     return Identity(current / "device.pem", current / "device.key")
-
-
-class OwnBroker(TlsBroker):
-    """Of the authority in `folder`, with its revocation list."""
-
-    def __init__(self, place: Path, folder: Path) -> None:
-        super().__init__(place)
-        self.authority.certificate = folder / "ca.pem"
-        godwit("issue", "broker", "--host", "127.0.0.1", "--host", "localhost", "--ca", folder)
-        self.list = place / "certs" / "crl.pem"
-        for source, name in (("ca.pem", "ca.pem"), ("crl.pem", "crl.pem")):
-            shutil.copy(folder / source, place / "certs" / name)
-        for name in ("broker.pem", "broker.key"):
-            shutil.copy(folder / "certificates" / name, place / "certs" / name)
 
 
 @pytest.fixture

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from firmware_profiles import profile
 from tests.edge_agent.support import null_bundle
+from tests.fleet.conftest import staged
 from tests.sshd import Sshd
 
 PROFILE = "linux-x86_64" if profile.userland_arch() == "x86_64" else "linux-arm64"
@@ -30,25 +30,6 @@ time.sleep(60)
 WAIT_S = 120.0
 
 
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
-    """This machine by another name; commands there find programs of `device/bin` first."""
-    (tmp_path / "device" / "bin").mkdir(parents=True)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    with Sshd(tmp_path / "device", tmp_path / "device" / "bin") as sshd:
-        monkeypatch.setenv("PATH", f"{sshd.path}:{os.environ['PATH']}")
-        yield sshd
-
-
-@pytest.fixture
-def root(device: Sshd, tmp_path: Path) -> Iterator[Path]:
-    """The device root; whatever happened, what arrived for it is gone at the end."""
-    root = tmp_path / "device" / "root"
-    yield root
-    for left in staged(root):
-        left.unlink()
-
-
 def line(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "godwit", "flash", *map(str, words)]
 
@@ -60,12 +41,6 @@ def flash(*words: str | Path) -> subprocess.CompletedProcess[str]:
 def tree(root: Path) -> dict[str, bytes]:
     files = (path for path in root.rglob("*") if path.is_file() and path.name != "lock")
     return {str(path.relative_to(root)): path.read_bytes() for path in files}
-
-
-def staged(root: Path) -> list[Path]:
-    """What arrived for that root and was not installed."""
-    name = f"godwit-flash-{hashlib.sha256(str(root).encode()).hexdigest()[:8]}-{os.geteuid()}"
-    return [path for path in Path("/var/tmp", name).rglob("*") if path.is_file()]  # noqa: S108  # where it stages
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
