@@ -71,14 +71,13 @@ def test_code_that_dies_at_its_start_is_left_for_good_while_the_agent_runs(tmp_p
     with served(device.repository.folder) as url, kept_running(root) as told:
         device.configure(f'[update]\nurl = "{url}"')
         wait_until(lambda: device.status().get("predictions", 0) > 0, "predictions of the first code")
+        first = device.status()["supervisor_pid"]
         done = device.says("update", "--now")
         assert done.returncode == 5, done.stderr
         assert slots(device) == ("a", "a")
         assert ["nothing_of_the_kind" in each for each in told] == [True] * 3
-        before = device.status()["supervisor_pid"]
-        predictions = device.status()["predictions"]
-        wait_until(lambda: device.status()["predictions"] > predictions, "the first code to predict on")
-        assert device.status()["supervisor_pid"] == before
+        wait_until(lambda: device.status()["supervisor_pid"] != first, "the first code, started anew")
+        wait_until(lambda: device.status()["predictions"] > 0, "it to predict on")
         again = device.says("update", "--now", "--json")
         assert json.loads(again.stdout)["result"] == "nothing"
     entry = device.history()["entries"][-1]
