@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,28 +11,10 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import MetaFile
 
 from tests.conformance.trial import LATER, Tree, Trial
-from tests.edge_agent.ota.hostile import Server, serving
+from tests.edge_agent.ota.hostile import Server
 
 FIRST = ["2.root", "timestamp", "1.snapshot", "1.targets"]
 LONG_AGO = LATER - timedelta(days=90)
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Tree:
-    return Tree(tmp_path / "repository")
-
-
-@pytest.fixture
-def server(repository: Tree) -> Iterator[Server]:
-    with serving(repository.folder) as running:
-        yield running
-
-
-@pytest.fixture
-def trial(tmp_path: Path, server: Server, repository: Tree) -> Trial:
-    made = Trial(tmp_path, server)
-    assert made.init(repository.first_root) == 0
-    return made
 
 
 def test_it_is_a_program(trial: Trial, repository: Tree) -> None:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tuf.api.metadata import MetaFile
 
 from tests.conformance.trial import LATER, Tree, Trial, encoded
-from tests.edge_agent.ota.hostile import Handler, Server, serving
+from tests.edge_agent.ota.hostile import Handler, Server
 from tests.edge_agent.ota.signing import DAY
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Tree:
-    return Tree(tmp_path / "repository")
-
-
-@pytest.fixture
-def server(repository: Tree) -> Iterator[Server]:
-    with serving(repository.folder) as running:
-        yield running
-
-
-@pytest.fixture
-def trial(tmp_path: Path, server: Server, repository: Tree) -> Trial:
-    made = Trial(tmp_path, server)
-    assert made.init(repository.first_root) == 0
-    return made
 
 
 def test_a_file_is_downloaded_once_and_again_when_it_changed(trial: Trial, repository: Tree) -> None:

@@ -193,6 +193,8 @@ def test_a_kit_of_a_state_that_expired_meanwhile_is_taken(device: Device, reposi
     sign(repository, NOW)
     refresh(device, repository, _Network)
     device.time = NOW + 60 * DAY
+    with pytest.raises(TrustError, match="which expired"):
+        refresh(device, repository, _Network)
     repository.timestamp.unrecognized_fields.update(write_note(Note(signed_at=device.time, kit=True)))
     repository.timestamp.expires = device.time + 365 * DAY
     repository.sign("timestamp")
