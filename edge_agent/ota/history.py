@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from edge_agent import clock
 from edge_agent.layout import Root
-from edge_agent.ota.journal import Journal
 from firmware_profiles import atomic
+
+if TYPE_CHECKING:  # the supervisor reads the history, and needs neither the journal nor the table of states
+    from edge_agent.ota.journal import Journal
 
 MOST_ENTRIES = 200
 _MOST_REJECTED = 50

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,3 +121,23 @@ def test_words_are_remembered_and_a_damaged_file_is_none(tmp_path: Path, content
     assert kept.words == ({"a", "b"} if content.endswith(b'"b"]') else frozenset())
     kept.replace(["c"])
     assert Remembered(tmp_path / "words").words == {"c"}
+
+
+NO_TABLES = """
+import sys
+from paho.mqtt.enums import MQTTProtocolVersion
+from edge_agent.link.dialling import Dialler, Retained
+from firmware_profiles.broker_url import parse
+dialler = Dialler(parse(sys.argv[1], "test"), "door-7", Retained("a/b", b"{}"), lambda: True)
+client = dialler.new_client(MQTTProtocolVersion.MQTTv5, keep_session=False)
+dialler.connect(client, keep_session=False)
+print(client.socket() is not None, "encodings.idna" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_plain_connection_loads_no_tables_of_international_names(broker: Broker, host: str) -> None:
+    """Python resolves a name given as str by way of them; they are a tenth of what the supervisor may weigh."""
+    url = f"mqtt://{host}:{broker.port}"
+    done = subprocess.run([sys.executable, "-c", NO_TABLES, url], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
