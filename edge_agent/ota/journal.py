@@ -55,6 +55,7 @@ class Journal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         way: how the bundle came: "full", "xz", "bsdiff4", or "file".
         fetched_bytes: so many were fetched for it.
         spent_s: state → seconds that its action took.
+        tested: by the self-test: "runtime/delegate" → "passed", or why nothing will run there.
         checked_boot, checked_uptime_ms: when the updater last looked for something newer.
     """
 
@@ -66,8 +67,15 @@ class Journal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     way: str = ""
     fetched_bytes: int = 0
     spent_s: dict[str, float] = {}
+    tested: dict[str, str] = {}
     checked_boot: str = ""
     checked_uptime_ms: int = 0
+
+    def of(self, plan: Plan) -> Journal:
+        """The next one, of another update; its state stays."""
+        checked_boot, checked_uptime_ms = self.checked_boot, self.checked_uptime_ms
+        number = self.number + 1
+        return Journal(self.state, plan, number, checked_boot=checked_boot, checked_uptime_ms=checked_uptime_ms)
 
     def because(self, reason: str) -> Journal:
         """The same, with a reason of a bounded length."""

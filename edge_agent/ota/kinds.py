@@ -62,8 +62,8 @@ class Kind(Protocol):
         """
         ...
 
-    def check(self, slot: Slot) -> None:
-        """The self-test.
+    def check(self, slot: Slot) -> dict[str, str]:
+        """The self-test; as in the journal, what was tested.
 
         Raises:
             GodwitError: it did not pass.
@@ -103,8 +103,8 @@ class Deployments:
             fitting.check(bundle, plan)
             self.slots.stage(bundle, plan.slot)
 
-    def check(self, slot: Slot) -> None:
-        testing.check(self.slots.path(slot), self._external)
+    def check(self, slot: Slot) -> dict[str, str]:
+        return testing.check(self.slots.path(slot), self._external)
 
     def named(self, slot: Slot) -> Named | None:
         try:
@@ -143,8 +143,9 @@ class AgentCodes:
         if of.version != plan.version:
             raise BundleError(Problem(str(file), f"version {plan.version}", of.version, "sign it as what it is"))
 
-    def check(self, slot: Slot) -> None:
+    def check(self, slot: Slot) -> dict[str, str]:
         agent_slots.check(self.slots.path(slot))
+        return {}
 
     def named(self, slot: Slot) -> Named | None:
         of = self._description(slot)

@@ -96,9 +96,7 @@ class Updater:
             OSError: the disk refused; what was done so far is in the journal.
         """
         if self.journal.state == "idle":
-            self.journal = msgspec.structs.replace(
-                self.journal, plan=plan, number=self.journal.number + 1, way="", fetched_bytes=0, spent_s={}, reason=""
-            )
+            self.journal = self.journal.of(plan)
         self._go_on(Outcome(event, reason))
 
     def looked(self) -> None:
@@ -168,9 +166,10 @@ class Updater:
 
     def _test(self, plan: Plan) -> Outcome:
         try:
-            self._kinds[plan.kind].check(plan.slot)
+            tested = self._kinds[plan.kind].check(plan.slot)
         except GodwitError as error:
             return Outcome("refused", str(error))
+        self.journal = msgspec.structs.replace(self.journal, tested=tested)
         return Outcome("passed")
 
     def _switch(self, plan: Plan) -> Outcome:
