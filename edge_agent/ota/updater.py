@@ -15,7 +15,7 @@ import msgspec
 from edge_agent import clock
 from edge_agent.config import Config
 from edge_agent.layout import Root
-from edge_agent.ota import fetching, history, journal, kinds, states, watching
+from edge_agent.ota import fetching, history, journal, kinds, leftovers, states, watching
 from edge_agent.ota.carrier import Carrier
 from edge_agent.ota.history import Entry, Rejected
 from edge_agent.ota.journal import DamagedError, Journal, Plan
@@ -69,6 +69,7 @@ class Updater:
         Raises:
             OSError: the disk refused; what was done so far is in the journal.
         """
+        leftovers.remove(self._root)
         damaged = ""
         try:
             self.journal = journal.load(self._root)

@@ -78,8 +78,8 @@ def test_code_that_dies_at_its_start_is_left_for_good_while_the_agent_runs(tmp_p
         assert ["nothing_of_the_kind" in each for each in told] == [True] * 3
         wait_until(lambda: device.status()["supervisor_pid"] != first, "the first code, started anew")
         wait_until(lambda: device.status()["predictions"] > 0, "it to predict on")
-        again = device.says("update", "--now", "--json")
-        assert json.loads(again.stdout)["result"] == "nothing"
+        again = json.loads(device.says("update", "--now", "--json").stdout)
+        assert (again["result"], again["deployment"], again["version"]) == ("rejected_before", "agent", "0.2.0")
     entry = device.history()["entries"][-1]
     assert (entry["event"], entry["kind"], entry["version"]) == ("update_rejected", "agent", "0.2.0")
     assert entry["reason"] == "it was started 3 times and did not prove itself"

@@ -79,6 +79,20 @@ def test_it_looks_when_it_is_time_or_when_it_is_asked(device: Updated) -> None:
     assert not (device.root / "run" / "request").exists()
 
 
+def test_what_a_power_cut_left_is_removed_at_the_next_start(device: Updated) -> None:
+    old = device.root / "agent" / ".b.old" / "edge_agent"
+    old.mkdir(parents=True)
+    left = [
+        old / "cli.py",
+        *(device.root / name for name in ("update/.journal.json.x1.tmp", "trust/.root.json.y2.tmp")),
+    ]
+    for path in left:
+        path.touch()
+    assert device.install().returncode == 0
+    assert [path for path in left if path.exists()] == []
+    assert not old.parent.exists()
+
+
 def test_a_server_that_dies_in_mid_file_costs_only_what_is_missing(device: Updated, tmp_path: Path) -> None:
     bundle = version(tmp_path, "2")
     device.repository.add(bundle)
