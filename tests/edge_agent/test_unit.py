@@ -57,6 +57,20 @@ def test_devices_expose_it_little_more(analyze: list[str], tmp_path: Path, name:
     assert BASE < exposure(analyze, tmp_path / "edge-agent.service") <= WITH_DEVICES
 
 
+@pytest.mark.parametrize("name", unit.UPDATERS)
+def test_an_updater_opens_what_models_run_on_and_no_more(analyze: list[str], tmp_path: Path, name: str) -> None:
+    shutil.copy(unit.FOLDER / name, tmp_path)
+    drop_in = tmp_path / f"{name}.d" / "godwit.conf"
+    drop_in.parent.mkdir()
+    pi = profile.load("raspberry-pi-5")
+    drop_in.write_text(unit.updater_drop_in(pi, GRANTS))
+    assert exposure(analyze, tmp_path / name) <= WITH_DEVICES
+    for node in pi.devices.gpu:
+        assert f"DeviceAllow={node} rw\n" in drop_in.read_text()
+    assert not any(f"DeviceAllow={node} " in drop_in.read_text() for node in (*pi.devices.serial, *pi.devices.camera))
+    assert unit.updater_drop_in(pi, ["camera"]).splitlines()[1:] == ["[Service]"]
+
+
 def test_systemd_finds_no_fault_in_them(analyze: list[str], tmp_path: Path) -> None:
     program = tmp_path / "edge-agent"
     program.touch(0o755)
@@ -94,7 +108,8 @@ def test_a_dry_run_names_the_files_and_writes_none(tmp_path: Path) -> None:
     line = ("service", "--root", device.root, "--program", program, "--grant", "camera", "--dry-run", "--json")
     told = json.loads(agent(*line, check=True).stdout)
     assert (told["profile"], told["granted"]) == ("linux-x86_64", ["camera"])
-    assert "/etc/systemd/system/edge-agent.service.d/godwit.conf" in told["written"]
+    drop_ins = {f"/etc/systemd/system/{name}.d/godwit.conf" for name in ("edge-agent.service", *unit.UPDATERS)}
+    assert set(told["written"]) >= drop_ins
     assert {Path(path).name for path in told["written"]} >= set(SERVICES)
     assert not any(Path(path).exists() for path in told["written"])
 
