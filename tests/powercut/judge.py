@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_agent.config import Config
 from edge_agent.deployment import read_slot
-from edge_agent.layout import SLOTS, Root, existing
+from edge_agent.layout import Root, existing
 from edge_agent.ota import kinds
+from edge_agent.ota.journal import Slot
 from edge_agent.pipeline import choose
 from firmware_profiles.agent_code import DESCRIPTION
 from firmware_profiles.manifest import MANIFEST_NAME
@@ -163,9 +165,9 @@ def _start(device: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.DEVNULL, text=True)
 
 
-def _is_whole(device: Path, slot: str, versions: set[str]) -> None:
+def _is_whole(device: Path, slot: Slot, versions: set[str]) -> None:
     """The slot from which the agent says that it runs holds one of these versions, whole; none where there are none."""
-    of = kinds.AgentCodes(Root(device))
-    named = of.named(slot) if slot in SLOTS else None
+    of = kinds.AgentCodes(Root(device), Config("d1"))
+    named = of.named(slot) if slot else None
     if versions and (named is None or named.version not in versions or not of.is_whole(slot)):
         raise BrickedError(f"the agent runs from slot {slot or '-'} ({named}), not from one of {sorted(versions)}")

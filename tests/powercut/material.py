@@ -100,7 +100,8 @@ def _code(folder: Path, version: str, real: bool) -> Path:
     """The agent's code as it lies here; or one that says of each of its modules which version it is of."""
     if real:
         return code_file(folder / "code", version)
-    files = {"edge_agent/__init__.py": "", "edge_agent/commands/__init__.py": ""}
+    files = {f"edge_agent/{name}__init__.py": "" for name in ("", "commands/", "ota/")}
+    files["edge_agent/ota/testing.py"] = "print('{}')\n"
     files |= {f"edge_agent/{name.replace('.', '/')}.py": f"of = {version!r}\n" for name in _MODULES}
     imports = "".join(f"import edge_agent.{name}\n" for name in _MODULES)
     said = ", ".join(f"edge_agent.{name}.of" for name in _MODULES)
