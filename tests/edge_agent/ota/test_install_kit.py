@@ -52,6 +52,9 @@ def test_a_kit_without_trust_for_another_device_or_of_a_stranger(device: Updated
     assert other.returncode == 2
     assert "something for this device (group default), found nothing" in other.stderr
     assert device.active() == "1"
+    told = device.history()["entries"][1:]
+    assert [each["event"] for each in told] == ["update_unavailable"] * 2
+    assert "something for this device" in told[1]["reason"]
 
 
 def test_what_is_not_what_it_was_signed_as_is_rejected(device: Updated, tmp_path: Path) -> None:
