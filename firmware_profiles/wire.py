@@ -361,7 +361,7 @@ EVENTS = {
     "update_committed": "an update has proved itself, and stays",
     "update_rejected": "an update did badly here; the version before runs, and this one is not tried again",
     "update_failed": "an update could not be brought or staged; it may be tried again",
-    "update_unavailable": "the repository could not be asked, or nothing that it says is to be trusted",
+    "update_unavailable": "a repository or kit cannot be read, is not to be trusted, or a kit is for others",
     "update_lost": "the updater's journal was damaged and set aside",
 }
 

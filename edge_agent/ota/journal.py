@@ -20,7 +20,7 @@ _MAX_REASON = 1000
 Slot = Literal["", "a", "b"]
 
 
-class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Plan(msgspec.Struct, frozen=True):
     """One update.
 
     Attributes:
@@ -45,8 +45,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offer: Offer | None = None
 
 
-class Journal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file.
+class Journal(msgspec.Struct, frozen=True):
+    """The whole file. Fields that it does not know are left out: newer code of the agent, which was left, wrote them.
 
     Attributes:
         number: of the update, counted from 1.
