@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from firmware_profiles.identity import Identity
 from fleet.authority import certificates
 from fleet.authority.authority import Authority
 from fleet.authority.certificates import Signer
@@ -20,20 +20,9 @@ from fleet.flash.road import Finished, Road, output
 from fleet.passphrases import Passphrases
 
 _CERTIFICATE, _CA = "device.pem", "ca.pem"
-_KEPT_PART = 3
-"""A certificate is renewed when less than one part of so many of its time is left."""
 
 Run = Callable[[Sequence[str]], Finished]
 """Runs `edge-agent` with these arguments on the device."""
-
-
-class Shown(msgspec.Struct, frozen=True):
-    """What `edge-agent identity show --json` prints."""
-
-    device: str
-    serial: str
-    not_before: datetime
-    not_after: datetime
 
 
 class Certifier:
@@ -69,15 +58,15 @@ class Certifier:
         if shown is None or shown.exit_code != 0:
             return sign
         try:
-            found = msgspec.json.decode(shown.stdout, type=Shown)
+            found = msgspec.json.decode(shown.stdout, type=Identity)
         except msgspec.DecodeError:
             return sign
         now = certificates.now()
         ours = any(each.serial == found.serial and each.holds(now) for each in self._authority.register().issued)
         if not ours or found.device != device:
             return f"{sign}, in place of another one"
-        left, whole = found.not_after - now, found.not_after - found.not_before
-        return f"{sign}: the one that is there has {left.days} days left" if left * _KEPT_PART < whole else ""
+        left = found.not_after - now
+        return f"{sign}: the one that is there has {left.days} days left" if found.is_due(now) else ""
 
     def certify(self, road: Road, run: Run, device: str) -> None:
         """Have the device ask, sign, and have it accept.
