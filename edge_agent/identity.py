@@ -68,6 +68,16 @@ def ask(folder: Path, device: str) -> None:
     _give_to_the_updater(folder)
 
 
+def is_awaited(folder: Path, certificate: bytes) -> bool:
+    """Whether it is for the key that waits.
+
+    Raises:
+        InputError: it is no certificate.
+    """
+    key = folder / "next" / KEY
+    return key.exists() and _key(key).public_key() == _parse("certificate", certificate).public_key()
+
+
 def accept(folder: Path, device: str, certificate: bytes, ca: bytes | None) -> Identity:
     """Use the certificate from now on, with the key that waited for it.
 

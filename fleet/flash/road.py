@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from firmware_profiles.errors import GodwitError, Problem, from_process
+from firmware_profiles.identity import Identity
 
 DEFAULT_ROOT = "/var/lib/godwit"
 """The device root of the service."""
@@ -34,6 +35,7 @@ class Facts(msgspec.Struct, frozen=True):
         installed: [name, version] of that deployment; empty without one.
         device: its name in its own configuration; empty without one.
         service: what systemd says of the agent; empty where there is no such service.
+        identity: the certificate in use, where a receiver told of it.
     """
 
     arch: str
@@ -52,6 +54,7 @@ class Facts(msgspec.Struct, frozen=True):
     installed: list[str]
     device: str
     service: str
+    identity: Identity | None = None
 
 
 class Finished(NamedTuple):

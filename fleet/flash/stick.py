@@ -1,7 +1,8 @@
 """`dir:///mnt/stick`, where a stick is mounted: a signed kit for whatever devices it is carried to.
 
 A device that has the agent mounts a stick labelled GODWIT, installs `godwit/` if it is signed by whom it trusts, and
-leaves `godwit-outcome/DEVICE.json` for whoever takes the stick home (`edge-agent stick`, deploy/systemd).
+leaves `godwit-outcome/DEVICE.json` for whoever takes the stick home (`edge-agent stick`, deploy/systemd). What it asks
+for there, a certificate, it finds when it is plugged in the next time (`stick_requests.py`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
-from fleet.flash import plan
+from fleet.flash import plan, stick_requests
 from fleet.flash.given import Given
 from fleet.flash.plan import Planned
 from fleet.flash.sources import KIT, Source
+from fleet.flash.stick_requests import Asking
 
 FOLDER = "godwit"
 _MAKING = ".godwit.tmp"
@@ -35,6 +39,8 @@ class Stick:
         self._path = path
         self._given = given
         self._held = -1
+        self._writes = False
+        self._asking: list[Asking] = []
 
     def open(self) -> None:
         """Hold the stick: two at once would mix their files.
@@ -77,12 +83,17 @@ class Stick:
             found = f"{free_bytes / 1e6:.1f} MB"
             step = "remove what else is on it: nothing was written"
             raise UnavailableError(Problem(self.name, f"{needed / 1e6:.1f} MB of free space", found, step))
+        self._writes = bool(missing)
         steps = [
             f"write {each.manifest.name} {each.manifest.version} for {each.manifest.profiles[0]}"
             for each in (everything if missing else [])
         ]
         note = "devices install it only if they trust who signed it; label the stick GODWIT"
-        return plan.of(everything[0], self.name, str(self._path / FOLDER), steps, None, [note])
+        certifier = self._given.certifier
+        self._asking, refused = stick_requests.find(self._path, certifier) if certifier else ([], [])
+        steps += [f"sign a certificate for {each.device}, whose request it brings" for each in self._asking]
+        made, goods = plan.of(everything[0], self.name, str(self._path / FOLDER), steps, None, [note, *refused])
+        return Planned(msgspec.structs.replace(made, signs=bool(self._asking)), goods)
 
     def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Write beside what is there, then rename: a stick that is pulled too early has the old kit, or none.
@@ -92,8 +103,20 @@ class Stick:
         """
         made = planned.plan
         done = Installed(made.deployment, made.version, "", "", bool(made.steps))
-        if not made.steps:
-            return done
+        try:
+            if self._writes:
+                self._write(source, say)
+            if self._asking:
+                assert self._given.certifier is not None
+                say("signing certificates")
+                stick_requests.write(self._path, self._asking, self._given.certifier)
+        except OSError as error:
+            found = (error.strerror or str(error)).lower()
+            step = "unlock it, or take another one"
+            raise UnavailableError(Problem(self.name, "a stick to write to", found, step)) from None
+        return done
+
+    def _write(self, source: Source, say: Callable[[str], None]) -> None:
         making = self._path / _MAKING
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             source.write(None, Path(scratch))
@@ -105,12 +128,9 @@ class Stick:
                 shutil.rmtree(self._path / FOLDER, ignore_errors=True)
                 os.replace(making, self._path / FOLDER)
                 atomic.sync_folder(self._path)
-            except OSError as error:
+            except OSError:
                 shutil.rmtree(making, ignore_errors=True)
-                found = (error.strerror or str(error)).lower()
-                step = "unlock it, or take another one"
-                raise UnavailableError(Problem(self.name, "a stick to write to", found, step)) from None
-        return done
+                raise
 
     def _has(self, sha256: str) -> bool:
         return any((self._path / FOLDER / "targets").rglob(f"{sha256}.*"))

@@ -88,8 +88,8 @@ def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
 
 
 def without_certificates(targets: list[Target]) -> list[str]:
-    """The names of those with no device at the other end that could ask for one."""
-    return [each.name for each in targets if not isinstance(each, (OnDevice, Serial))]
+    """The names of those with no agent at the other end, which could ask for one."""
+    return [each.name for each in targets if isinstance(each, Adb)]
 
 
 def _parse(text: str, given: Given) -> Target:

@@ -14,6 +14,7 @@ from firmware_profiles.errors import InputError
 from fleet.flash import serial_target
 from fleet.flash.serial_target import SerialTarget
 from tests.edge_agent.support import null_bundle
+from tests.fleet.authorities import enrol, godwit
 from tests.fleet.conftest import Flash
 from tests.fleet.serial_lines import ended, until
 from tools.pty_relay import Relay
@@ -62,6 +63,30 @@ def test_what_the_device_refuses_is_told_here(tmp_path: Path, root: Path, relay:
     assert refused.returncode == 2
     assert "--broker" in refused.stderr
     assert not (root / "slots" / "active").exists()
+
+
+def test_a_certificate_is_signed_and_brought_in_one_session(
+    tmp_path: Path, root: Path, relay: Relay, flash: Flash
+) -> None:
+    godwit("init", tmp_path / "ca", "--no-passphrase")
+    words = (null_bundle(tmp_path / "tiny.godwit"), f"serial://{relay.host.path}?baud={BAUD}", "--ca", tmp_path / "ca")
+    done = flash(*words, "--device-id", "door-7", "--broker", "mqtts://127.0.0.1:8883")
+    assert done.returncode == 0, done.stderr
+    signed = (tmp_path / "ca/certificates/door-7.pem").read_bytes()
+    assert (root / "update/identity/current/device.pem").read_bytes() == signed
+    assert "everything is there" in flash(*words).stderr
+    key = (root / "update/identity/current/device.key").read_bytes()
+    assert not any(key in path.read_bytes() for path in (tmp_path / "ca").rglob("*") if path.is_file())
+
+    enrol(root, tmp_path / "ca", days_ago=270)
+    assert "door-7, for 398 days" in flash(*words, "--dry-run").stdout
+    assert flash(*words).returncode == 0
+    before = (root / "update/identity/current").readlink()
+    # Another authority's comes by the next cable: the device goes on with the one that it knows.
+    godwit("init", tmp_path / "evil", "--no-passphrase")
+    refused = flash(*words[:-1], tmp_path / "evil")
+    assert "another issuer" in refused.stderr
+    assert (root / "update/identity/current").readlink() == before
 
 
 def test_a_target_with_everything() -> None:
