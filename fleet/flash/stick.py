@@ -19,7 +19,7 @@ import msgspec
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
-from fleet.flash import plan, stick_requests
+from fleet.flash import holder, plan, stick_requests
 from fleet.flash.given import Given
 from fleet.flash.plan import Planned
 from fleet.flash.sources import KIT, Source
@@ -56,8 +56,9 @@ class Stick:
             self._held = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            expected, step = "a stick that nobody writes to", "wait for it"
-            raise UnavailableError(Problem(self.name, expected, "another flash that does", step)) from None
+            found = f"{holder.of(self._held) or 'another flash'}, who does"
+            self.close()
+            raise UnavailableError(Problem(self.name, "a stick that nobody writes to", found, "wait for it")) from None
         except OSError as error:
             found = (error.strerror or str(error)).lower()
             raise InputError(Problem(self.name, "the folder of a mounted stick", found, "check the path")) from None

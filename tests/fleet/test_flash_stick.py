@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,8 @@ def test_a_full_locked_or_held_stick_stays_as_it_was(flash: Flash, stick: Path, 
     before = files(stick)
     handle = os.open(stick, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    assert "found another flash that does; wait for it" in flash(bundle, target).stderr
+    owner = f"{pwd.getpwuid(os.geteuid()).pw_name}, process {os.getpid()}"
+    assert f"found {owner}, who does; wait for it" in flash(bundle, target).stderr
     os.close(handle)
     assert "neither --device-id nor --broker for a stick" in flash(bundle, target, "--device-id", "x").stderr
     assert "found no such file or directory" in flash(bundle, f"dir://{tmp_path}/none?as=stick").stderr
