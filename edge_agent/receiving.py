@@ -18,6 +18,7 @@ import msgspec
 from edge_agent import config, renewing
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
+from edge_agent.ota import journal
 from firmware_profiles import profile
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.identity import Identity
@@ -53,8 +54,18 @@ def facts(root: Root) -> bytes:
         "installed": [installed.name, installed.version] if installed else [],
         "device": device,
         "identity": _identity(root),
+        "on_probation": _on_probation(root),
     }
     return msgspec.json.encode(told)
+
+
+def _on_probation(root: Root) -> str:
+    """Name and version of what has yet to prove itself; empty if nothing has."""
+    with contextlib.suppress(ValueError, OSError):
+        found = journal.peek(root)
+        if found.state == "proving" and found.plan:
+            return f"{found.plan.deployment} {found.plan.version}"
+    return ""
 
 
 def _identity(root: Root) -> Identity | None:

@@ -28,7 +28,6 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
         carrier = FolderCarrier(kit)
         updater = Updater(root, settings, carrier, watch=False)
         updater.resume()
-        refuse_on_probation(updater)
         if trust_root:
             refreshing.pin(root, _read(trust_root))
         found = looking.look(root, settings, carrier, try_again=True)
@@ -37,6 +36,7 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
             raise InputError(Problem(str(kit), f"something for this device (group {group})", "nothing", step))
         if found.plan is None:
             return False
+        refuse_on_probation(root, settings.update, updater)
         updater.run("found", found.plan)
     raise_if_failed(updater)
     return True

@@ -1,7 +1,7 @@
 """Bring about `edge-agent install` on this device, and a service that runs what it installed.
 
 Argument: the folder that was received, with `order.json`. What `edge-agent install --json` prints goes to stdout. If
-anything fails, the device is as it was.
+anything fails, the device is as it was; if the new code of an agent that runs does not live, its old one is back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fleet.bootstrap import agent_code, system
+from fleet.bootstrap import agent_code, system, trial
 from fleet.bootstrap.agent_code import RefusedError
 
 _UNAVAILABLE = 4
@@ -50,10 +50,17 @@ def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
         if slot:
             shutil.rmtree(slot, ignore_errors=True)
         return code
-    if slot:
+    if slot is None:
+        if order["service"]:
+            system.set_up(root)
+        return 0
+    first = not agent_code.named(root, "proven")
+    with trial.watched(root, slot, runs=order["service"], first=first):
         agent_code.activate(slot)
-    if order["service"]:
-        system.set_up(root)
+        if first:
+            agent_code.prove(slot)
+        if order["service"]:
+            system.set_up(root)
     return 0
 
 

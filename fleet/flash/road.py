@@ -34,6 +34,7 @@ class Facts(msgspec.Struct, frozen=True):
         manifest_sha256: of the manifest of the active deployment; empty without one.
         installed: [name, version] of that deployment; empty without one.
         device: its name in its own configuration; empty without one.
+        on_probation: name and version of what has yet to prove itself there; empty if nothing has.
         service: what systemd says of the agent; empty where there is no such service.
         identity: the certificate in use, where a receiver told of it.
     """
@@ -55,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True):
     device: str
     service: str
     identity: Identity | None = None
+    on_probation: str = ""
 
 
 class Finished(NamedTuple):
