@@ -8,6 +8,7 @@ was signed for it since, `device.pem`, and who did, `ca.pem`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import subprocess
 import sys
 from datetime import datetime
@@ -18,6 +19,7 @@ import msgspec
 from edge_agent import clock, config, renewing
 from edge_agent.config import Config
 from edge_agent.layout import Root, existing
+from edge_agent.ota import journal
 from firmware_profiles import VERSION, atomic
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError, from_process
 from firmware_profiles.identity import Identity
@@ -54,18 +56,44 @@ def main(arguments: argparse.Namespace) -> int:
     root = existing(arguments.root)
     settings = config.load(root.config)
     device = settings.device
-    line = [sys.executable, "-m", "edge_agent", "install", str(arguments.stick / _KIT), "--root", str(root.folder)]
-    ended = subprocess.run([*line, "--json"], capture_output=True, text=True, check=False)
+    install = ["install", str(arguments.stick / _KIT), "--json"]
+    ended = _agent(root, *install)
     outcome = _with_identity(_outcome(device, ended), root, settings, arguments.stick / _IDENTITIES)
-    try:
-        folder = arguments.stick / _OUTCOMES
-        folder.mkdir(exist_ok=True)
-        atomic.write_bytes(folder / f"{device}.json", msgspec.json.format(msgspec.json.encode(outcome)) + b"\n")
-    except OSError as error:
-        found = (error.strerror or str(error)).lower()
-        raise UnavailableError(Problem(str(arguments.stick), "a stick to write to", found, "unlock it")) from None
+    if ended.returncode == 0 and (code := _code_on_probation(root)):
+        # The agent's own code comes first, which a deployment may need; that one is installed once it is proven.
+        waits = f"the agent's code {code} is on probation: leave the stick in, or plug it in again later"
+        _write(arguments.stick, msgspec.structs.replace(outcome, problems=[*outcome.problems, waits]))
+        _agent(root, "update")
+        ended = _agent(root, *install)
+        outcome = _with_identity(_outcome(device, ended), root, settings, arguments.stick / _IDENTITIES)
+    _write(arguments.stick, outcome)
     print(msgspec.json.encode(outcome).decode() if arguments.json else _for_people(outcome))
     return ended.returncode
+
+
+def _agent(root: Root, *words: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "edge_agent", *words, "--root", str(root.folder)]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def _code_on_probation(root: Root) -> str:
+    """The version of the agent's own code that has yet to prove itself; empty if none has."""
+    with contextlib.suppress(ValueError, OSError):
+        found = journal.peek(root)
+        if found.state == "proving" and found.plan and found.plan.kind == "agent":
+            return found.plan.version
+    return ""
+
+
+def _write(stick: Path, outcome: Outcome) -> None:
+    try:
+        folder = stick / _OUTCOMES
+        folder.mkdir(exist_ok=True)
+        content = msgspec.json.format(msgspec.json.encode(outcome)) + b"\n"
+        atomic.write_bytes(folder / f"{outcome.device}.json", content)
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+        raise UnavailableError(Problem(str(stick), "a stick to write to", found, "unlock it")) from None
 
 
 def _outcome(device: str, ended: subprocess.CompletedProcess[str]) -> Outcome:

@@ -27,16 +27,17 @@ def main(folder: Path) -> int:
     try:
         code = _install(folder, root, order)
     except RefusedError as error:
-        code = _told(*error.args)
+        code = told(*error.args)
     except OSError as error:
         found = (error.strerror or str(error)).lower()
-        code = _told(error.filename or root, "a place to write to", found, "check its rights and its free space")
+        code = told(error.filename or root, "a place to write to", found, "check its rights and its free space")
     if code != 0 and fresh:
         shutil.rmtree(root, ignore_errors=True)
     return code
 
 
-def _told(where: object, expected: str, found: str, step: str) -> int:
+def told(where: object, expected: str, found: str, step: str) -> int:
+    """An error, on one line as Godwit's are; its exit code."""
     print(f"error: {where}: expected {expected}, found {found}; {step}", file=sys.stderr)
     return _UNAVAILABLE
 

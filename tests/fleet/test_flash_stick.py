@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pwd
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.fleet.conftest import Flash
 from tests.fleet.repositories import Command
 
 PROFILE = "linux-x86_64" if profile.userland_arch() == "x86_64" else "linux-arm64"
+HERE = "3.11"
+"""Of the system's own Python, which the bare device has."""
 
 
 @pytest.fixture
@@ -31,10 +34,10 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_device_installs_what_the_stick_brings(flash: Flash, stick: Path, tmp_path: Path) -> None:
     root, target = tmp_path / "device", f"dir://{stick}?as=stick"
-    assert flash(null_bundle(tmp_path / "1.godwit", profiles=[PROFILE]), f"dir://{root}").returncode == 0
-    newer = null_bundle(tmp_path / "2.godwit", profiles=[PROFILE], version="1.1")
+    assert flash(null_bundle(tmp_path / "1.godwit", profiles=["here"]), f"dir://{root}").returncode == 0
+    newer = null_bundle(tmp_path / "2.godwit", profiles=["here"], version="1.1")
     dry = flash(newer, target, "--dry-run")
-    assert f"would write tiny 1.1 for {PROFILE}" in dry.stdout, dry.stderr
+    assert "would write tiny 1.1 for here" in dry.stdout, dry.stderr
     assert list(stick.iterdir()) == [stick / "holiday.jpg"]
 
     done = flash(newer, target)
@@ -48,6 +51,26 @@ def test_a_device_installs_what_the_stick_brings(flash: Flash, stick: Path, tmp_
     assert "everything is there" in again.stderr, again.stderr
     assert files(stick) == before
     assert before["holiday.jpg"] == b"\xff\xd8"
+
+
+def test_a_bare_device_gets_the_agent_from_the_stick(flash: Flash, stick: Path, tmp_path: Path) -> None:
+    root, bundle = tmp_path / "device", null_bundle(tmp_path / "1.godwit", profiles=[PROFILE])
+    done = flash(bundle, f"dir://{stick}?as=stick&python={HERE}")
+    assert f"will bring the agent for Python {HERE} on" in done.stderr, done.stderr
+    line = ["/usr/bin/python3", stick / "godwit-bootstrap.pyz", "--root", root, "--device-id", "door-7"]
+    first = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (first.returncode, json.loads(first.stdout or "{}").get("device")) == (0, "door-7"), first.stderr
+    assert (root / "agent" / "proven").readlink() == (root / "agent" / "active").readlink()
+    before = files(root / "slots")
+    again = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert json.loads(again.stdout)["changed"] is False
+    assert files(root / "slots") == before
+
+    (stick / "godwit-agent").rename(stick / "elsewhere")
+    none = subprocess.run([*line[:2], "--root", tmp_path / "other"], capture_output=True, text=True, check=False)
+    assert none.returncode == 4
+    assert "found none; flash this device over ssh or serial" in none.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_repository_goes_onto_a_stick_as_a_whole(
@@ -68,7 +91,7 @@ def test_a_repository_goes_onto_a_stick_as_a_whole(
 
 
 def test_a_full_locked_or_held_stick_stays_as_it_was(flash: Flash, stick: Path, tmp_path: Path) -> None:
-    bundle, target = null_bundle(tmp_path / "1.godwit", profiles=[PROFILE]), f"dir://{stick}?as=stick"
+    bundle, target = null_bundle(tmp_path / "1.godwit", profiles=["here"]), f"dir://{stick}?as=stick"
     before = files(stick)
     handle = os.open(stick, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
@@ -77,7 +100,7 @@ def test_a_full_locked_or_held_stick_stays_as_it_was(flash: Flash, stick: Path, 
     os.close(handle)
     assert "neither --device-id nor --broker for a stick" in flash(bundle, target, "--device-id", "x").stderr
     assert "found no such file or directory" in flash(bundle, f"dir://{tmp_path}/none?as=stick").stderr
-    assert "expected ?as=stick, ?as=root or nothing" in flash(bundle, f"dir://{stick}?as=drive").stderr
+    assert "expected ?as=root, ?as=stick or ?python=VERSION" in flash(bundle, f"dir://{stick}?as=drive").stderr
     (stick / ".godwit.tmp").write_text("in the way")
     assert flash(bundle, target).returncode == 4
     (stick / ".godwit.tmp").unlink()
