@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import TargetFile
 
 from edge_agent.layout import Root
 from firmware_profiles.profile import userland_arch
@@ -49,14 +50,20 @@ def test_a_kit_is_installed_and_the_stick_says_so(tmp_path: Path) -> None:
     assert (outcome["installed"]["version"], outcome["problems"], device.active()) == ("2", [], "2")
 
 
-def test_the_agents_own_code_comes_first_and_the_deployment_once_it_is_proven(tmp_path: Path) -> None:
+def test_the_agents_own_code_comes_first_and_the_deployment_once_it_is_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     device, stick = Updated(tmp_path), tmp_path / "stick"
     device.answers_forever()
     device.configure("[update]\nprove_minutes = 0\nprove_predictions = 1")
     first_code(Root(device.root), code_file(tmp_path / "first"))
-    device.repository.add(version(tmp_path, "2"))
-    of = Custom("agent", "agent", "default", "linux-x86_64", "0.2.0", TAG, userland_arch())
-    device.repository.offer(code_file(tmp_path / "new", "0.2.0"), of)
+    both: dict[str, TargetFile] = {}
+    with monkeypatch.context() as patch:  # each publishes what it is given, and nothing else
+        patch.setattr(device.repository, "publish", both.update)
+        device.repository.add(version(tmp_path, "2"))
+        of = Custom("agent", "agent", "default", "linux-x86_64", "0.2.0", TAG, userland_arch())
+        device.repository.offer(code_file(tmp_path / "new", "0.2.0"), of)
+    device.repository.publish(both)
     shutil.copytree(device.repository.folder, stick / "godwit")
     with kept_running(Root(device.root)):
         wait_until(lambda: device.status().get("predictions", 0) > 0, "the agent")
