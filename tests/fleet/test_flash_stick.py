@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,21 @@ def test_a_repository_goes_onto_a_stick_as_a_whole(
     )
     kit = flash(stick / "godwit", f"dir://{tmp_path / 'device'}")
     assert "tiny 1.0 is now active" in kit.stdout, kit.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small stick")
+def test_a_stick_without_room_is_told_before_anything_is_written(stick: Path, tmp_path: Path) -> None:
+    bundle = null_bundle(tmp_path / "1.godwit", profiles=["here"])
+    line = [sys.executable, "-m", "godwit", "flash", str(bundle), f"dir://{stick}"]
+    script = f'mount -t tmpfs -o size=1m tmpfs {stick}; "$@"; code=$?; ls -A {stick}; exit $code'
+    variables = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *line],
+        capture_output=True, text=True, env=variables, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert "MB of free space, found 1.0 MB; remove what else is on it: nothing was written" in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_full_locked_or_held_stick_stays_as_it_was(flash: Flash, stick: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from edge_agent import identity
 from edge_agent.layout import Root
@@ -142,3 +144,29 @@ def test_nobody_gets_anothers_certificate(folder: Path, tmp_path: Path) -> None:
             requests.judge(authority, request, name)
     assert requests.judge(authority, good, "door-7").name == "door-7"
     assert wire.decode("identity", wire.encode(good)) == good
+
+
+@pytest.fixture(scope="module")
+def genuine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, CertificateRequest]:
+    """An authority, and a request that it would sign."""
+    folder = tmp_path_factory.mktemp("genuine")
+    godwit("init", folder / "ca", "--no-passphrase")
+    return Authority(folder / "ca"), asked(folder / "ca", folder)
+
+
+@given(field=st.sampled_from(["csr", "certificate", "proof"]), at=st.integers(0, 2000), put=st.text(max_size=5))
+def test_whatever_is_changed_in_a_request_it_is_refused_in_words(
+    genuine: tuple[Authority, CertificateRequest], field: str, at: int, put: str
+) -> None:
+    authority, request = genuine
+    text = getattr(request, field)
+    changed = text[:at] + put + text[at + len(put) + 1 :]
+    assume(changed.split() != text.split())
+    hostile = msgspec.structs.replace(request, **{field: changed})
+    try:
+        found = requests.judge(authority, hostile, "door-7")
+    except InputError:
+        return
+    # Base64 has bits that say nothing: then it is the same request.
+    assert found.name == "door-7"
+    assert field != "csr" or found.key == requests.read(request.csr.encode(), "door-7").key
