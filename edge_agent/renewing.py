@@ -59,7 +59,7 @@ def renew(root: Root, config: Config) -> None:
         GodwitError: what came is not for this device.
         OSError: the disk refused.
     """
-    if not config.broker.names_identity or present(root) is None:
+    if not config.broker.names_identity or (before := present(root)) is None:
         return
     _clear_what_was_answered(root.identity)
     try:
@@ -71,7 +71,7 @@ def renew(root: Root, config: Config) -> None:
         root.certificate_come.unlink(missing_ok=True)
         raise
     root.certificate_come.unlink(missing_ok=True)
-    if is_wanted(root, config.broker) and not root.certificate_request.exists():
+    if (present(root) or before).is_due(datetime.now(timezone.utc)) and not root.certificate_request.exists():
         from edge_agent import identity
 
         identity.ask(root.identity, config.device)

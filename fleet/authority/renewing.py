@@ -55,10 +55,7 @@ class Renewer(NamedTuple):
         try:
             asked = wire.decode("identity", payload)
             assert isinstance(asked, wire.CertificateRequest), "its topic says so"
-            if not asked.certificate:
-                step = "a first certificate comes by godwit flash --ca"
-                raise InputError(Problem("request", "the proof by a present certificate", "none", step))
-            path = requests.answer(self.authority, self.signer, asked, topic.device)
+            path = requests.answer(self.authority, self.signer, asked, topic.device, first_too=False)
         except (ValueError, InputError) as error:  # msgspec's errors are ValueErrors
             return Answered(topic.device, refused=str(error)), b""
         return Answered(topic.device, str(path)), wire.encode(wire.Certificate(path.read_text("ascii")))

@@ -73,37 +73,35 @@ def answered(authority: Authority, asked: Asked) -> Path | None:
     return path if found.public_key() == asked.key and _holds(authority, found) else None
 
 
-def judge(authority: Authority, request: CertificateRequest, device: str) -> Asked:
+def judge(authority: Authority, request: CertificateRequest, device: str, *, first_too: bool) -> Asked:
     """A request that a stranger may have carried here: whether it is to be signed.
 
-    One for the first certificate is, unless a certificate of that name holds: whoever has that one can prove it.
+    Args:
+        first_too: whether a name that has no certificate needs no proof: it never had one, or they ended by
+            themselves. One that was taken back does.
 
     Raises:
         InputError: it is not, and why.
     """
-    asked = read(request.csr.encode(), device)
-    if request.certificate:
+    asked, now = read(request.csr.encode(), device), certificates.now()
+    before = [each for each in authority.register().issued if each.name == asked.name]
+    if not first_too or any(each.revoked_at or each.holds(now) for each in before):
         _prove(authority, request, asked)
-    elif any(each.name == asked.name and each.holds(certificates.now()) for each in authority.register().issued):
-        step = f"if the device was set up anew, first: godwit ca revoke {device}"
-        raise _refused(f"the proof that it is {device}, whose certificate holds", "none", step)
     return asked
 
 
-def answer(authority: Authority, signer: Signer, request: CertificateRequest, device: str) -> Path:
-    """The certificate for a request, signed now unless it was before.
-
-    Raises:
-        InputError: see `judge`.
-    """
-    asked = judge(authority, request, device)
+def answer(authority: Authority, signer: Signer, request: CertificateRequest, device: str, *, first_too: bool) -> Path:
+    """The certificate for a request, signed now unless it was before; arguments and errors as of `judge`."""
+    asked = judge(authority, request, device, first_too=first_too)
     found = answered(authority, asked)
     return found or authority.sign(signer, request.csr.encode(), device, DAYS)
 
 
 def _prove(authority: Authority, request: CertificateRequest, asked: Asked) -> None:
     """The key of a certificate of its own, which holds and is in its last third, must have signed the request."""
-    step = f"look who that is; if it is yours, flash it: godwit flash --ca {authority.folder}"
+    step = "if it is yours, flash it over ssh or a cable with --ca, or sign its request by hand: godwit ca sign"
+    if not request.certificate:
+        raise _refused("the proof by its present certificate", "none", step)
     try:
         shown = x509.load_pem_x509_certificate(request.certificate.encode())
         shown.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate.read_bytes()))
@@ -113,7 +111,9 @@ def _prove(authority: Authority, request: CertificateRequest, asked: Asked) -> N
     except (ValueError, TypeError, InvalidSignature):
         raise _refused("the proof by a certificate of this authority", "another one", step) from None
     if _names(shown) != [asked.name] or not _holds(authority, shown):
-        raise _refused(f"a certificate of {asked.name} that holds", "one that was taken back, or another's", step)
+        raise _refused(
+            f"a certificate of {asked.name} that holds", "one that ended, was taken back, or another's", step
+        )
     serial, until = f"{shown.serial_number:x}", shown.not_valid_after_utc
     present = Identity(asked.name, serial, shown.not_valid_before_utc, until)
     if not present.is_due(certificates.now()) and not answered(authority, asked):

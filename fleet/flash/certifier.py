@@ -92,7 +92,7 @@ class Certifier:
         Raises:
             InputError: it is not to be signed.
         """
-        return requests.answered(self.authority, requests.judge(self.authority, request, device))
+        return requests.answered(self.authority, requests.judge(self.authority, request, device, first_too=True))
 
     def answer(self, request: CertificateRequest, device: str) -> Path:
         """The certificate for it, signed now if it was not before.
@@ -101,7 +101,7 @@ class Certifier:
             InputError: as of `judge`.
         """
         assert self._signer is not None, "unlock comes first"
-        return requests.answer(self.authority, self._signer, request, device)
+        return requests.answer(self.authority, self._signer, request, device, first_too=True)
 
     def certify(self, road: Road, run: Run, device: str) -> None:
         """Have the device ask, sign, and have it accept.

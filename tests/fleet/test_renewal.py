@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from edge_agent.layout import Root
 from firmware_profiles import wire
 from firmware_profiles.errors import InputError
 from firmware_profiles.wire import CertificateRequest
-from fleet.authority import requests
+from fleet.authority import certificates, requests
 from fleet.authority.authority import Authority
 from tests.edge_agent.links import Asker, asking
 from tests.edge_agent.support import Device, agent, images, null_bundle, wait_until
@@ -111,7 +112,7 @@ def test_a_stolen_device_is_neither_renewed_nor_admitted(
             client.subscribe("godwit/door-7/identity")
             wait_until(lambda: any(said(client, "identity")), "the request")
         (refused,) = renew(folder, broker, operator)
-        assert "found one that was taken back, or another's" in refused["refused"]
+        assert "found one that ended, was taken back, or another's" in refused["refused"]
         shutil.copy(folder / "crl.pem", broker.list)
         os.kill(broker.pid, signal.SIGHUP)
     wait_until(lambda: "certificate revoked" in refusal(broker, stolen), "the refusal")
@@ -141,9 +142,24 @@ def test_nobody_gets_anothers_certificate(folder: Path, tmp_path: Path) -> None:
         (young, "door-9", "expected a certificate in the last third of its time"),
     ):
         with pytest.raises(InputError, match=found):
-            requests.judge(authority, request, name)
-    assert requests.judge(authority, good, "door-7").name == "door-7"
+            requests.judge(authority, request, name, first_too=True)
+    assert requests.judge(authority, good, "door-7", first_too=False).name == "door-7"
     assert wire.decode("identity", wire.encode(good)) == good
+
+
+def test_whose_certificate_ended_is_signed_from_a_stick_and_who_was_revoked_is_not(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, ended, revoked = Authority(folder), asked(folder, tmp_path, days_ago=390), asked(folder, tmp_path, "d")
+    later = certificates.now() + timedelta(days=30)
+    monkeypatch.setattr(certificates, "now", lambda: later)
+    assert requests.judge(authority, ended, "door-7", first_too=True).name == "door-7"
+    with pytest.raises(InputError, match="found one that ended"):
+        requests.judge(authority, ended, "door-7", first_too=False)
+    godwit("revoke", "d", "--ca", folder)
+    for request in (revoked, msgspec.structs.replace(revoked, certificate="", proof="")):
+        with pytest.raises(InputError, match=r"expected (a certificate|the proof)"):
+            requests.judge(authority, request, "d", first_too=True)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +180,7 @@ def test_whatever_is_changed_in_a_request_it_is_refused_in_words(
     assume(changed.split() != text.split())
     hostile = msgspec.structs.replace(request, **{field: changed})
     try:
-        found = requests.judge(authority, hostile, "door-7")
+        found = requests.judge(authority, hostile, "door-7", first_too=False)
     except InputError:
         return
     # Base64 has bits that say nothing: then it is the same request.
