@@ -85,10 +85,14 @@ def write(stick: Path, kits: dict[Userland, Path], trust_root: Path) -> None:
     for of, kit in kits.items():
         folder = _folder(stick, of)
         making = folder.with_name(f".{folder.name}.tmp")
-        for left in (making, folder):
-            shutil.rmtree(left, ignore_errors=True)
-        shutil.copytree(kit, making, ignore=shutil.ignore_patterns(gather.DESCRIPTION), copy_function=shutil.copyfile)
-        making.rename(folder)
+        shutil.rmtree(making, ignore_errors=True)
+        try:
+            ignore = shutil.ignore_patterns(gather.DESCRIPTION)
+            shutil.copytree(kit, making, ignore=ignore, copy_function=shutil.copyfile)
+            shutil.rmtree(folder, ignore_errors=True)
+            making.rename(folder)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
     shutil.copyfile(trust_root, home / from_stick.TRUST_ROOT)
     (stick / scripts.ZIPAPP).write_bytes(scripts.zipapp())
 
