@@ -123,7 +123,9 @@ def _add_identity(commands: _Commands) -> None:
     _add_root(_add(actions, "request", "print a signing request for `godwit ca sign`"))
     accept = _add(actions, "accept", "use the certificate that was signed for it, from the next connection on")
     accept.add_argument("certificate", type=Path, metavar="PEM")
-    accept.add_argument("--ca", type=Path, required=True, metavar="PEM", help="who signed it, and the broker's")
+    accept.add_argument(
+        "--ca", type=Path, metavar="PEM", help="who signed it, and the broker's (default: that of the present one)"
+    )
     show = _add(actions, "show", "name the certificate in use, and until when it holds")
     for action in (accept, show):
         _add_root(action)

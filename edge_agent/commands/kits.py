@@ -29,7 +29,6 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
         carrier = FolderCarrier(kit)
         updater = Updater(root, settings, carrier, watch=False)
         updater.resume()
-        refuse_on_probation(updater)
         try:
             if trust_root:
                 refreshing.pin(root, _read(trust_root))
@@ -40,6 +39,7 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
             raise
         if plan is None:
             return False
+        refuse_on_probation(root, settings.update, updater)
         updater.run("found", plan)
     raise_if_failed(updater)
     return True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import msgspec
 
-from edge_agent import clock, config
+from edge_agent import clock, config, renewing
 from edge_agent.commands.updating import open_root, raise_if_failed
 from edge_agent.config import Config
 from edge_agent.layout import Root, existing
@@ -24,6 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
     root = existing(arguments.root)
     settings = config.load(root.config)
     with open_root(arguments.root, "update"):
+        _renew(root, settings)
         carrier = _carrier(root, settings) if settings.update.url else None
         updater = Updater(root, settings, carrier, watch=True)
         updater.resume()
@@ -31,6 +33,15 @@ def main(arguments: argparse.Namespace) -> int:
     raise_if_failed(updater)
     print(msgspec.json.encode(done).decode() if arguments.json else _for_people(done))
     return 0
+
+
+def _renew(root: Root, settings: Config) -> None:
+    """The certificate of this device. Whatever is wrong with it, updates go on."""
+    try:
+        renewing.renew(root, settings)
+    except (GodwitError, OSError, ModuleNotFoundError) as error:
+        for line in str(error).splitlines():
+            print(f"warning: the device's certificate: {line}", file=sys.stderr)
 
 
 def _carrier(root: Root, settings: Config) -> HttpCarrier:
