@@ -36,15 +36,24 @@ def buildah(*line: str | Path) -> str:
 
 
 def base(architecture: str) -> str:
-    """An image of Debian 13, as Debian's own slim one."""
-    tree = userland.make("trixie", architecture)
-    name = f"localhost/godwit-base:{architecture}"
+    """An image of Debian 13 with Python, of that architecture."""
+    name = f"localhost/godwit-debian:{architecture}"
     if name not in buildah("images", "--format", "{{.Name}}:{{.Tag}}"):
         container = buildah("from", "scratch")
-        buildah("copy", "-q", container, tree, "/")
+        buildah("copy", "-q", container, userland.make("trixie", architecture), "/")
         buildah("config", "--arch", architecture, container)
         buildah("commit", "-q", container, name)
         buildah("rm", container)
+    return name
+
+
+def bases(architecture: str) -> str:
+    """This machine's and that one under one name, as a registry has them."""
+    name = f"localhost/godwit-base:{architecture}"
+    if name not in buildah("images", "--format", "{{.Name}}:{{.Tag}}"):
+        made = buildah("manifest", "create", name).split(":")[0]
+        for each in sorted({userland.NATIVE, architecture}):
+            buildah("manifest", "add", made, f"containers-storage:{base(each)}")
     return name
 
 
@@ -54,13 +63,11 @@ def image(request: pytest.FixtureRequest) -> str:
     userland.want(buildah="buildah", crun="crun")
     architecture: str = request.param
     name = f"localhost/godwit-agent:{architecture}"
-    settings = BUILD / "pip.conf"  # whom this machine trusts for its packages
-    settings.write_text("[global]\ncert = /etc/host.crt\n")
-    arguments = {"BASE": base(architecture), "PLATFORM": f"linux/{architecture}"}
+    arguments = {"BASE": bases(architecture), "PLATFORM": f"linux/{architecture}"}
     given = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
-    volumes = ["--volume", f"{CERTIFICATES}:/etc/host.crt:ro", "--volume", f"{settings}:/etc/pip.conf:ro"]
+    trusted = ["--volume", f"{CERTIFICATES}:/usr/local/share/ca-certificates/host.crt:ro"]  # by this machine
     options = ["--layers", "--format", "docker", "--network", "host", "--pull-never", *CHROOT]
-    buildah("build", *options, *given, *volumes, "-f", ROOT / "Dockerfile.arm64", "-t", name, ROOT)
+    buildah("build", *options, *given, *trusted, "-f", ROOT / "Dockerfile.arm64", "-t", name, ROOT)
     return name
 
 
