@@ -124,6 +124,16 @@ def test_it_is_small_without_a_compiler_and_not_root(image: str, container: str)
     assert size_mb < MOST_MB
 
 
+def test_all_is_compiled_and_nothing_is_run_for_another_processor(container: str) -> None:
+    last = (ROOT / "Dockerfile.arm64").read_text().rpartition("\nFROM ")[2]
+    assert "\nRUN " not in last
+    importing = "python3 -v -c 'import edge_agent.supervisor, edge_agent.worker' 2>&1"
+    told = buildah("run", *CHROOT, container, "--", "sh", "-c", importing)
+    loaded = re.findall(r"code object from '?([^'\s]+)", told)
+    assert [path for path in loaded if "/supervisor" in path]
+    assert [path for path in loaded if not path.endswith(".pyc")] == []
+
+
 def test_it_predicts_on_every_address_for_who_has_the_token(
     image: str, run: Callable[..., list[str]], tmp_path: Path
 ) -> None:
