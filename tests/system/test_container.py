@@ -61,7 +61,7 @@ def bases(architecture: str) -> str:
 @pytest.fixture(scope="module", params=ARCHITECTURES)
 def image(request: pytest.FixtureRequest) -> str:
     """The image as `docker build` makes it, but for where the base comes from."""
-    userland.want(buildah="buildah", crun="crun")
+    userland.want(buildah="buildah", crun="crun", curl="curl", nsenter="util-linux", ss="iproute2")
     architecture: str = request.param
     name = f"localhost/godwit-agent:{architecture}"
     arguments = {"BASE": bases(architecture), "PLATFORM": f"linux/{architecture}"}

@@ -34,6 +34,7 @@ INPUTS = 60
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """For sshd: every user can read it."""
+    userland.want(openssl="openssl", ssh_keygen="openssh-client")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     folder = Path(tempfile.mkdtemp(prefix="godwit-sshd-"))
     folder.chmod(0o755)
