@@ -32,12 +32,16 @@ class Machine:
 
     def boot(self) -> None:
         """Start it, until systemd says that it is up."""
+        self.start()
+        wait_until(self._is_up, "systemd", _BOOT_S)
+
+    def start(self) -> None:
+        """Start it, and wait for nothing."""
         line = ["env", *(f"{name}={value}" for name, value in _SETTINGS.items()), "systemd-nspawn", "--quiet", "--boot"]
         line += ["--register=no", "--keep-unit", "--private-network", f"--system-call-filter={_CALLS}"]
         line += [f"--capability={_CAPABILITIES}", "--kill-signal=SIGRTMIN+3", "--directory", str(self.tree)]
         with self._log.open("ab") as log:
             self._process = processes.start(line, log, log)
-        wait_until(self._is_up, "systemd", _BOOT_S)
 
     def _is_up(self) -> bool:
         assert self._process
@@ -46,15 +50,33 @@ class Machine:
         if not children:
             return False
         self._init = int(children[-1])
-        return self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
+        return self.run("systemctl", "is-active", "default.target").stdout.strip() == "active"
 
     def halt(self) -> None:
         """Shut it down in order."""
         if self._process:
             os.kill(self._init, signal.SIGRTMIN + 4)  # systemd(1): poweroff
             self._process.wait(_BOOT_S)
-            processes.stop(self._process)
-            self._process = None
+            self._forget()
+
+    def cut(self) -> None:
+        """Take the power from it: no process of it does anything any more."""
+        assert self._process
+        os.kill(self._init, signal.SIGKILL)
+        self._process.wait(_BOOT_S)
+        self._forget()
+
+    def is_down(self) -> bool:
+        """Whether it went down by itself, and waits for a start."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self._forget()
+        return True
+
+    def _forget(self) -> None:
+        assert self._process
+        processes.stop(self._process)
+        self._process = None
 
     def run(self, *line: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """A command in it, as root."""
