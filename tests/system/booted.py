@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,28 @@ _CALLS = "bpf adjtimex clock_adjtime"
 _CAPABILITIES = "CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN"
 
 
-class Machine:
+class Booted(ABC):
+    """A booted system: commands in it, and what its systemd says."""
+
+    @abstractmethod
+    def run(self, *line: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+        """A command in it, as root."""
+
+    def shows(self, unit: str, name: str) -> str:
+        """A property of a unit."""
+        return self.run("systemctl", "show", "--value", f"--property={name}", unit).stdout.strip()
+
+    def waits(self, unit: str, name: str, holds: Callable[[str], bool], timeout_s: float = 90.0) -> str:
+        """The property, once it holds."""
+        wait_until(lambda: holds(self.shows(unit, name)), f"{name} of {unit}", timeout_s)
+        return self.shows(unit, name)
+
+    def journal(self, unit: str) -> str:
+        """What the journal has of it since the boot."""
+        return self.run("journalctl", "--no-pager", "--boot", f"--unit={unit}", "--output=cat").stdout
+
+
+class Machine(Booted):
     """A booted userland in `tree`, which it changes."""
 
     def __init__(self, tree: Path, log: Path) -> None:
@@ -31,8 +53,9 @@ class Machine:
         self._init = 0
 
     def boot(self) -> None:
-        """Start it, until systemd says that it is up."""
-        self.start()
+        """Start it, unless it is started, until systemd says that it is up."""
+        if self._process is None:
+            self.start()
         wait_until(self._is_up, "systemd", _BOOT_S)
 
     def start(self) -> None:
@@ -88,19 +111,6 @@ class Machine:
     def beside(self) -> list[str]:
         """The start of a command line that runs a program of the host on the machine's network."""
         return ["nsenter", f"--target={self._init}", "--net", "--"]
-
-    def shows(self, unit: str, name: str) -> str:
-        """A property of a unit."""
-        return self.run("systemctl", "show", "--value", f"--property={name}", unit).stdout.strip()
-
-    def waits(self, unit: str, name: str, holds: Callable[[str], bool], timeout_s: float = 90.0) -> str:
-        """The property, once it holds."""
-        wait_until(lambda: holds(self.shows(unit, name)), f"{name} of {unit}", timeout_s)
-        return self.shows(unit, name)
-
-    def journal(self, unit: str) -> str:
-        """What the journal has of it since the boot."""
-        return self.run("journalctl", "--no-pager", "--boot", f"--unit={unit}", "--output=cat").stdout
 
 
 class BrokerInside(Broker):
