@@ -12,7 +12,7 @@ import numpy as np
 from edge_agent.layout import Root
 from tests.edge_agent.support import images, wait_until
 from tests.system import userland
-from tests.system.booted import Machine
+from tests.system.booted import Booted, Machine
 
 ROOT, UNIT = "/var/lib/godwit", "edge-agent.service"
 PROFILE = "raspberry-pi-5"
@@ -33,18 +33,18 @@ def device_root(machine: Machine) -> Root:
     return Root(machine.tree / ROOT[1:])
 
 
-def agent(machine: Machine, *line: str) -> str:
+def agent(machine: Booted, *line: str) -> str:
     """The answer of an `edge-agent` that succeeds."""
     return machine.run(userland.PROGRAM, *line, check=True).stdout
 
 
-def status(machine: Machine) -> Any:
+def status(machine: Booted) -> Any:
     """What the running agent says."""
     done = machine.run(userland.PROGRAM, "status", "--root", ROOT, "--json")
     return json.loads(done.stdout) if done.returncode == 0 else {"state": done.stderr}
 
 
-def runs(machine: Machine, version: str = "") -> None:
+def runs(machine: Booted, version: str = "") -> None:
     """Wait until it answers, with that version if one is named."""
 
     def does() -> bool:

@@ -48,12 +48,11 @@ ExecStart=/usr/bin/python3 -m http.server 8080 --bind 127.0.0.1 --directory {REP
 WantedBy=multi-user.target
 """
 # What an unsound driver does: the device goes down as soon as the model runs on it.
+IT_RUNS = f'grep -q "4[.]0.*running" {ROOT}/run/health.json'
 UNSOUND = f"""
 [Service]
 ExecStartPre=-/usr/bin/rm {ROOT}/run/health.json
-ExecStart=/bin/sh -c 'until grep -q "4[.]0.*running" {ROOT}/run/health.json; do sleep 0.1; done'
-ExecStart=/usr/bin/systemctl reboot --force --force
-Type=oneshot
+ExecStart=/bin/sh -c 'until {IT_RUNS}; do sleep 0.1; done; exec systemctl reboot --force --force'
 [Install]
 WantedBy=multi-user.target
 """
@@ -157,7 +156,7 @@ def test_a_version_that_takes_the_device_down_again_and_again_is_left_at_a_boot(
     (device.machine.tree / "etc/systemd/system" / HURRY).unlink()  # it goes down long before a timer looks
     device.unit("unsound.service", UNSOUND)
     device.machine.run("systemctl", "daemon-reload", check=True)
-    device.machine.run("systemctl", "enable", "--now", "--no-block", "unsound.service", check=True)
+    device.machine.run("systemctl", "enable", "--now", "unsound.service", check=True)
     before = status(device.machine)["version"]
     device.offer("4.0")
     device.machine.run("systemctl", "start", "--no-block", "edge-agent-update.service", check=True)
