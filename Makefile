@@ -49,7 +49,7 @@ test: setup
 
 test-system: setup
 	@$(BIN)/python -m tools.debian buildah crun debootstrap qemu-aarch64-static=qemu-user-static \
-	    systemd-nspawn=systemd-container
+	    systemd-nspawn=systemd-container qemu-system-x86_64=qemu-system-x86
 	$(BIN)/pytest -m system
 
 soak: setup

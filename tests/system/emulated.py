@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import shutil
 import socket
 import subprocess
 import time
@@ -19,7 +20,6 @@ from typing import Any
 import pytest
 
 from tests.edge_agent.support import wait_until
-from tests.system import userland
 from tests.system.booted import Booted
 from tools import processes
 
@@ -35,7 +35,8 @@ class Computer(Booted):
 
     def __init__(self, folder: Path, tree: Path, disk: Path, root: str) -> None:
         """Args: `tree`: where kernel and initial file system are taken from, as boards' firmware does."""
-        userland.want(qemu_system_x86_64="qemu-system-x86")
+        if shutil.which("qemu-system-x86_64") is None:
+            pytest.skip("NOT EXERCISED: qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
         self._folder, self._console = folder, folder / "console.log"
         kernel, initrd = (next((tree / "boot").glob(f"{name}-*")) for name in ("vmlinuz", "initrd.img"))
         line = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", "2", "-m", str(_MEMORY_MB)]

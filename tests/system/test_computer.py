@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +32,7 @@ pytestmark = pytest.mark.system
 PATIENCE_S = 900.0
 ROOT_MB = 1400
 FSTAB = "LABEL=rootfs / ext4 defaults 0 1\nLABEL=BOOTFS /boot/firmware vfat defaults 0 2\n"
+STICK_MB = 64
 SMALL = "raspberry-pi-zero-2w"
 GROUP = f"/sys/fs/cgroup/system.slice/{UNIT}"
 ASK = """
@@ -56,7 +56,7 @@ class Flashed(NamedTuple):
 
     def bundle(self, version: str) -> Path:
         """A model that takes memory as its input says; here nothing is fast."""
-        of = write_bundle(
+        return write_bundle(
             self.folder / f"{version}.godwit",
             model(),
             (MODELS / "tiny-growing.tflite").read_bytes(),
@@ -64,7 +64,6 @@ class Flashed(NamedTuple):
             version=version,
             limits=Limits(60_000, 1000),
         )
-        return of
 
     def runs(self, version: str) -> None:
         """Wait until the agent answers with that version."""
@@ -88,7 +87,7 @@ def flash(folder: Path, *words: str | Path) -> str:
 @pytest.fixture(scope="module")
 def flashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flashed]:
     """A computer that boots a flashed card for the first time."""
-    userland.want(debugfs="e2fsprogs", qemu_system_x86_64="qemu-system-x86")
+    userland.want(debugfs="e2fsprogs")
     made = userland.make("trixie", "amd64", *emulated.PACKAGES)
     folder = tmp_path_factory.mktemp("computer")
     tree = folder / "tree"
@@ -117,3 +116,86 @@ def test_a_card_boots_and_installs_itself(flashed: Flashed, capsys: pytest.Captu
     assert (told()["state"], told()["device"]) == ("installed", "door-7"), told()
     assert flashed.computer.run("findmnt", "--noheadings", "--output=FSTYPE", "/boot/firmware").stdout == "vfat\n"
     flashed.runs("1.0")
+
+
+def group(flashed: Flashed, name: str) -> str:
+    """A file of the service's control group."""
+    return flashed.computer.run("cat", f"{GROUP}/{name}", check=True).stdout
+
+
+def counted(flashed: Flashed, name: str, what: str) -> int:
+    """A counter in such a file."""
+    return int(dict(line.split() for line in group(flashed, name).splitlines())[what])
+
+
+def test_the_processor_is_shared_as_the_profile_says(flashed: Flashed) -> None:
+    wanted = re.search(r"CPUQuota=(\d+)%", unit.drop_in(profile.load("linux-x86_64"), []))
+    assert wanted
+    assert group(flashed, "cpu.max").split() == [f"{wanted[1]}000", "100000"]
+    busy = f"for _ in 1 2; do timeout 600 sh -c 'echo $$ > {GROUP}/cgroup.procs; while :; do :; done' & done; wait"
+    starting = ("systemd-run", "--unit=busy", "--expand-environment=no")
+    flashed.computer.run(*starting, "sh", "-c", busy, check=True)
+    try:
+        wait_until(lambda: counted(flashed, "cpu.stat", "nr_throttled") > 0, "the quota to be used up", PATIENCE_S)
+    finally:
+        flashed.computer.run("systemctl", "stop", "busy.service", check=True)
+
+
+def test_a_worker_that_grows_dies_alone_at_the_profile_s_limit(flashed: Flashed) -> None:
+    computer = flashed.computer
+    agent(computer, "service", "--root", ROOT, "--profile", SMALL)
+    flashed.runs("1.0")
+    wanted = re.search(r"MemoryMax=(\d+)M", unit.drop_in(profile.load(SMALL), []))
+    assert wanted
+    assert int(group(flashed, "memory.max")) == int(wanted[1]) << 20
+    before, worker = computer.shows(UNIT, "MainPID"), status(computer)["worker_pid"]
+    assert computer.run("python3", "-c", ASK, check=True).stdout == "503\n"
+    wait_until(lambda: status(computer).get("worker_pid") not in (0, worker, None), "another worker", PATIENCE_S)
+    flashed.runs("1.0")
+    assert counted(flashed, "memory.events", "oom_kill") == 1
+    assert (computer.shows(UNIT, "MainPID"), computer.shows(UNIT, "NRestarts")) == (before, "0")
+
+
+def test_a_stick_is_mounted_when_it_appears_and_takes_the_outcome_home(flashed: Flashed) -> None:
+    computer, brought = flashed.computer, flashed.folder / "stick"
+    brought.mkdir()
+    flash(flashed.folder, flashed.bundle("2.0"), f"dir://{brought}?as=stick")
+    stick = flashed.folder / "stick.img"
+    with stick.open("wb") as stream:
+        stream.truncate(STICK_MB << 20)
+    images.run("mkfs.vfat", "-n", "GODWIT", stick)
+    images.run("mtools", "-c", "mcopy", "-s", "-i", stick, brought / "godwit", "::/")
+    computer.plug_in(stick)
+    computer.waits("edge-agent-stick.service", "ActiveState", lambda state: state in ("active", "failed"), PATIENCE_S)
+    flashed.runs("2.0")
+    computer.pull_out()
+    computer.waits("media-godwit.mount", "ActiveState", lambda state: state == "inactive", PATIENCE_S)
+    computer.waits("edge-agent-stick.service", "ActiveState", lambda state: state == "inactive", PATIENCE_S)
+    outcome = json.loads(images.run("mtools", "-c", "mtype", "-i", stick, "::/godwit-outcome/door-7.json"))
+    assert (outcome["problems"], outcome["installed"]["version"]) == ([], "2.0")
+
+
+def test_a_version_on_probation_outlives_a_power_cut(flashed: Flashed) -> None:
+    computer = flashed.computer
+    computer.cut()
+    computer.boot()
+    flashed.runs("2.0")
+    assert "edge-agent-boot.service" in computer.run("journalctl", "--boot", "--no-pager").stdout
+    told = json.loads(agent(computer, "history", "--root", ROOT, "--json"))
+    assert (told["state"], told["entries"][-1]["version"]) == ("proving", "1.0")
+    computer.run("runuser", "-u", "godwit-update", "--", userland.PROGRAM, "mark-good", "--root", ROOT, check=True)
+
+
+def test_a_kit_comes_over_a_serial_line(flashed: Flashed) -> None:
+    computer = flashed.computer
+    receiving = f"edge-agent-receive@{LINE}.service"
+    computer.run("systemctl", "enable", "--now", receiving, check=True)
+    computer.waits(receiving, "ActiveState", lambda state: state == "active", PATIENCE_S)
+    flash(flashed.folder, flashed.bundle("3.0"), f"serial://{computer.line()}?baud=115200")
+    flashed.runs("3.0")
+
+
+def test_the_card_is_whole_at_the_end(flashed: Flashed) -> None:
+    flashed.computer.halt()
+    images.check(flashed.card)
+    assert json.loads(images.boot_file(flashed.card, "godwit/outcome.json"))["state"] == "installed"
