@@ -25,7 +25,7 @@ from tools import processes
 
 LINE = "ttyS1"
 PACKAGES = ("dbus", "systemd-sysv", "linux-image-amd64", "qemu-guest-agent", "udev")
-MOST_BOOT_S = 300.0
+MOST_BOOT_S = 600.0
 _COMMAND_S = 600.0
 _MEMORY_MB = 3072
 

@@ -94,6 +94,8 @@ def flashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flashed]:
     subprocess.run(["cp", "-a", "--reflink=auto", made, tree], check=True)
     (tree / "etc/fstab").write_text(FSTAB)
     (tree / "boot/firmware").mkdir()
+    for name in ("etc", "var"):  # systemd-update-done(8): else caches are made anew at the first boot, for minutes here
+        (tree / name / ".updated").touch()
     card = images.disk(folder / "card.img", tree, root_mb=ROOT_MB, boot_files={"config.txt": b""})
     shutil.rmtree(tree)
     computer = Computer(folder, made, card, "LABEL=rootfs")
