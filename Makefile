@@ -49,7 +49,7 @@ test: setup
 
 test-system: setup
 	@$(BIN)/python -m tools.debian buildah crun curl debootstrap openssl qemu-aarch64-static=qemu-user-static \
-	    ss=iproute2 ssh-keygen=openssh-client systemd-nspawn=systemd-container
+	    qemu-system-x86_64=qemu-system-x86 ss=iproute2 ssh-keygen=openssh-client systemd-nspawn=systemd-container
 	$(BIN)/pytest -m system
 
 soak: setup

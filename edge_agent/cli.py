@@ -100,7 +100,13 @@ def _add_of_updates(commands: _Commands) -> None:
         "example: edge-agent update --now --root /var/lib/godwit",
     )
     _add_root(update)
-    update.add_argument("--now", action="store_true", help="look into the repository even if it is not time yet")
+    when = update.add_mutually_exclusive_group()
+    when.add_argument("--now", action="store_true", help="look into the repository even if it is not time yet")
+    when.add_argument(
+        "--at-boot",
+        action="store_true",
+        help="before the agent starts: leave a version that took the device down again and again, and look nowhere",
+    )
     _add_json(update)
     for name, text in (
         ("rollback", "make the deployment before the active one again"),

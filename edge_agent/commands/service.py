@@ -28,12 +28,13 @@ _ELSEWHERE = {"sysusers.conf": "sysusers.d/godwit.conf", "tmpfiles.conf": "tmpfi
 _DROP_IN = "systemd/system/{}.d/godwit.conf"
 _ENABLED = (
     "edge-agent.service",
+    "edge-agent-boot.service",
     "edge-agent-update.timer",
     "edge-agent-update.path",
     "media-godwit.mount",
     "edge-agent-stick.service",
 )
-_STARTED = _ENABLED[:3]
+_STARTED = ("edge-agent.service", "edge-agent-update.timer", "edge-agent-update.path")
 _PLAIN = re.compile(r"/[A-Za-z0-9/._-]+")
 
 

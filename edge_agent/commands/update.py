@@ -15,6 +15,7 @@ from edge_agent.layout import Root, existing
 from edge_agent.ota import history, looking
 from edge_agent.ota.history import Entry
 from edge_agent.ota.http import HttpCarrier
+from edge_agent.ota.slots import Slots
 from edge_agent.ota.updater import Updater
 from firmware_profiles.errors import GodwitError, InputError, Problem
 from firmware_profiles.installation import Updated
@@ -25,6 +26,8 @@ def main(arguments: argparse.Namespace) -> int:
     root = existing(arguments.root)
     settings = config.load(root.config)
     with open_root(arguments.root, "update"):
+        if arguments.at_boot:
+            return _at_boot(root, settings)
         _renew(root, settings)
         carrier = _carrier(root, settings) if settings.update.url else None
         updater = Updater(root, settings, carrier, watch=True)
@@ -42,6 +45,15 @@ def _renew(root: Root, settings: Config) -> None:
     except (GodwitError, OSError, ModuleNotFoundError) as error:
         for line in str(error).splitlines():
             print(f"warning: the device's certificate: {line}", file=sys.stderr)
+
+
+def _at_boot(root: Root, settings: Config) -> int:
+    slots = Slots(root.slots)
+    if slots.active() != slots.proven():
+        updater = Updater(root, settings, None, watch=False)
+        updater.count_boot()
+        raise_if_failed(updater)
+    return 0
 
 
 def _carrier(root: Root, settings: Config) -> HttpCarrier:

@@ -30,7 +30,7 @@ def held(root: Root, command: str) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            step = "wait for its end"
+            step = "wait for its end, or end it; as a service: systemctl stop edge-agent-update"
             raise UnavailableError(Problem(str(root.folder), "no other updater", owner, step)) from None
         os.ftruncate(handle, 0)
         os.write(handle, f"edge-agent {command}, process {os.getpid()}\n".encode())

@@ -51,6 +51,7 @@ class Journal(msgspec.Struct, frozen=True):
     Attributes:
         number: of the update, counted from 1.
         starts: of the updater in this state without an end of it.
+        counted_boot: the boot that `starts` counts before the updater's first start in it.
         reason: why it goes on as it does, for people.
         way: how the bundle came: "full", "xz", "bsdiff4", or "file".
         fetched_bytes: so many were fetched for it.
@@ -63,6 +64,7 @@ class Journal(msgspec.Struct, frozen=True):
     plan: Plan | None = None
     number: Annotated[int, Meta(ge=0)] = 0
     starts: Annotated[int, Meta(ge=0)] = 0
+    counted_boot: str = ""
     reason: str = ""
     way: str = ""
     fetched_bytes: int = 0

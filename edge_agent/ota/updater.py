@@ -83,12 +83,19 @@ class Updater:
             return
         if self.journal.state == "proving" and not self._watch:
             return
-        starts = self.journal.starts + 1
-        self._save(starts=starts)
-        if starts > states.MOST_STARTS and states.admits(self.journal.state, "looped"):
-            self._go_on(Outcome("looped", f"{self.journal.state} was begun {starts} times, and never ended"))
-        else:
-            self._go_on(self._act())
+        is_counted = self.journal.counted_boot == clock.boot_id()
+        self._save(starts=self.journal.starts + (not is_counted), counted_boot="")
+        self._go_on(self._looped() or self._act())
+
+    def count_boot(self) -> None:
+        """As `resume`, before the agent starts what is not proven; of a version on probation the boot is counted.
+
+        It may take the device down before the updater would start otherwise.
+        """
+        self.resume()
+        if self.journal.state == "proving":
+            self._save(starts=self.journal.starts + 1, counted_boot=clock.boot_id())
+            self._go_on(self._looped())
 
     def run(self, event: Event, plan: Plan, reason: str = "") -> None:
         """Begin with `event`, which happens at rest or on probation, and do all that follows from it.
@@ -104,12 +111,19 @@ class Updater:
         """Remember that the repository was looked into just now."""
         self._save(checked_boot=clock.boot_id(), checked_uptime_ms=clock.uptime_ms())
 
+    def _looped(self) -> Outcome | None:
+        """The end of what was begun too often."""
+        state, starts = self.journal.state, self.journal.starts
+        if starts <= states.MOST_STARTS or not states.admits(state, "looped"):
+            return None
+        return Outcome("looped", f"{state} was begun {starts} times, and never ended")
+
     def _go_on(self, outcome: Outcome | None) -> None:
         while outcome is not None:
             row = states.after(self.journal.state, outcome.event)
             if outcome.reason:
                 self.journal = self.journal.because(outcome.reason)
-            self._save(state=row.next_state, starts=0)
+            self._save(state=row.next_state, starts=0, counted_boot="")
             outcome = None if row.action == "rest" else self._act()
 
     def _act(self) -> Outcome | None:

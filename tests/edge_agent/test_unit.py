@@ -9,10 +9,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_agent import unit
+from edge_agent.ota.proof import START_MS
 from edge_agent.unit import GRANTS, Grant
+from edge_agent.update_config import Update
 from firmware_profiles import profile
 from firmware_profiles.errors import UnavailableError
 from tests.edge_agent.support import Device, agent, null_bundle
@@ -89,6 +92,14 @@ def test_no_network_is_waited_for() -> None:
     text = (unit.FOLDER / "edge-agent.service").read_text()
     assert "network-online" not in text
     assert "Requires=" not in text
+
+
+def test_no_probation_is_ended_by_the_updater_s_time_limit() -> None:
+    text = (unit.FOLDER / "edge-agent-update.service").read_text()
+    days = re.search(r"^TimeoutStartSec=(\d+)d$", text, re.MULTILINE)
+    longest = msgspec.json.schema(Update)["$defs"]["Update"]["properties"]["prove_within_minutes"]["maximum"]
+    assert days
+    assert int(days[1]) * 24 * 60 > longest + START_MS / 60_000
 
 
 def test_the_drop_in_has_the_profile_s_devices_and_limits() -> None:
