@@ -52,7 +52,7 @@ def thinned(network: nn.Module, example: torch.Tensor, ratio: float, criterion: 
     graph = torch_pruning.DependencyGraph().build_dependency(network, example, output_transform=torch.clone)
     score = _SCORES[criterion]()
     going, problems, said = [], [], []
-    for group in graph.get_all_groups(root_module_types=list(MULTIPLYING)):
+    for group in _groups(graph, network):
         made_by = [names[each] for each in _makers(group)]
         size = len(group[0].idxs)
         if _reaches_the_end(group):
@@ -65,7 +65,10 @@ def thinned(network: nn.Module, example: torch.Tensor, ratio: float, criterion: 
             found = f"{ratio:.0%} of {size} removed"
             problems.append(Problem(f"channels: {made_by[0]}", "at least one channel left", found, "remove less"))
             continue
-        places = score(group).argsort(stable=True)[: size - left].tolist()
+        scores = score(group)
+        if scores is None:  # nothing that the criterion looks at
+            scores = _SCORES["l2"]()(group)
+        places = scores.argsort(stable=True)[: size - left].tolist()
         root = group[0].dep
         going.append(
             _Going(root.target.module, root.handler, places, f"{', '.join(made_by)}: {left} of {size} channels")
@@ -90,16 +93,31 @@ def _check(network: nn.Module, example: torch.Tensor) -> None:
         raise InputError(Problem("channels", "code that works with fewer channels", short(error), step)) from None
 
 
-def _makers(group: Any) -> Iterator[nn.Module]:
-    """The layers whose filters the group's channels are."""
+def _groups(graph: Any, network: nn.Module) -> Iterator[Any]:
+    """What goes together with the channels of each layer that makes some, whole; each group once.
+
+    Torch-Pruning's own list begins at depthwise layers too, and then takes what a concatenation joins for one group.
+    """
     seen: set[nn.Module] = set()
-    for dep, _ in group:
-        module = dep.target.module
-        depthwise = isinstance(module, nn.Conv1d | nn.Conv2d) and module.groups == module.in_channels > 1
-        makes = isinstance(module, MULTIPLYING) and "out" in dep.handler.__name__ and not depthwise
-        if makes and module not in seen:
-            seen.add(module)
-            yield module
+    for layer in network.modules():
+        if _makes(layer) and layer not in seen and layer in graph.module2node:
+            prune = graph.get_pruner_of_module(layer).prune_out_channels
+            group = graph.get_pruning_group(layer, prune, list(range(layer.weight.shape[0])))
+            seen.update(_makers(group))
+            yield group
+
+
+def _makers(group: Any) -> list[nn.Module]:
+    """The layers whose filters the group's channels are."""
+    makers = (dep.target.module for dep, _ in group if "out" in dep.handler.__name__)
+    return [layer for layer in dict.fromkeys(makers) if _makes(layer)]
+
+
+def _makes(layer: Any) -> bool:
+    """A depthwise layer hands channels on."""
+    if isinstance(layer, nn.Conv1d | nn.Conv2d):
+        return not layer.groups == layer.in_channels == layer.out_channels > 1
+    return isinstance(layer, nn.Linear)
 
 
 def _reaches_the_end(group: Any) -> bool:

@@ -11,10 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import litert_torch
 import torch
-from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
-from litert_torch.quantize.quant_config import QuantConfig
 from torchao.quantization.pt2e.fake_quantize import FakeQuantize
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_qat_pt2e
 from torchao.quantization.pt2e.utils import _fuse_conv_bn_
@@ -115,6 +112,10 @@ def write(model: Simulated, example: torch.Tensor, target: str, seen: Array) -> 
 
 def _written(model: Simulated, example: torch.Tensor, path: Path) -> None:
     """As litert-torch does it: with an int8 input and output."""
+    import litert_torch  # takes many seconds, and jax
+    from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
+    from litert_torch.quantize.quant_config import QuantConfig
+
     model.eval()
     with torch.no_grad():
         model(example)  # the ranges of weights follow the last step
