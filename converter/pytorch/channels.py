@@ -24,7 +24,7 @@ _SCORES = {
     "norm": torch_pruning.importance.BNScaleImportance,
     "taylor": torch_pruning.importance.GroupTaylorImportance,
 }
-_EVEN = 4
+_EVEN = 8
 """Kept channels are rounded to a multiple: kernels compute so many at once, and one more costs as much as all."""
 
 

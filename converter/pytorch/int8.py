@@ -36,6 +36,7 @@ _KEEPS_RANGE = (
     *(_ATEN.view.default, _ATEN.reshape.default, _ATEN.flatten.using_ints, _ATEN.permute.default),
     *(_ATEN.transpose.int, _ATEN.squeeze.dim, _ATEN.squeeze.dims, _ATEN.unsqueeze.default, _ATEN.slice.Tensor),
     *(_ATEN.pad.default, _ATEN.constant_pad_nd.default, _ATEN.contiguous.default, _ATEN.clone.default),
+    _ATEN.dropout.default,  # of an evaluated network: it hands on
 )
 """TFLite wants one scale for input and output of these."""
 

@@ -53,8 +53,8 @@ class Run:
         return stepping.epoch(epoch, self._items, self._settings, self._rules, deadline_s, self._step)
 
     def judge(self, items: Items) -> tuple[float, float]:
-        """The task's loss and the accuracy."""
-        return judged(self._student, self._network, items, self._task)
+        """By the loss that is trained with."""
+        return judged(self._student, self._network, items, self._task, self._objective)
 
     def weights(self) -> list[Any]:
         """Of the model alone."""
@@ -99,11 +99,21 @@ class Run:
         return float(whole), self._task.right(outputs.detach(), y)
 
 
-def judged(model: torch.nn.Module, network: Network, items: Items, task: Task) -> tuple[float, float]:
-    """The task's loss and the accuracy, as a part of 1, on items that are not trained on."""
+def judged(
+    model: torch.nn.Module, network: Network, items: Items, task: Task, objective: Objective
+) -> tuple[float, float]:
+    """The loss and the accuracy, as a part of 1, on items that are not trained on."""
     model.eval()
-    outputs, y = answers(model, network, items.x), torch.from_numpy(items.y)
-    return float(task.loss(outputs, y)), task.right(outputs, y)
+    told, counts = [], []
+    with torch.no_grad():
+        for start in range(0, len(items.x), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            y = torch.from_numpy(items.y[part])
+            loss, outputs = objective(model, network.moved(items.x[part]), y)
+            told.append((float(loss), task.right(outputs, y)))
+            counts.append(len(y))
+    loss_found, accuracy = np.average(told, axis=0, weights=counts)
+    return float(loss_found), float(accuracy)
 
 
 def answers(model: torch.nn.Module, network: Network, x: Any) -> torch.Tensor:

@@ -64,7 +64,8 @@ class _PyTorch:
         return items
 
     def judged(self, items: Items) -> float:
-        return loop.judged(self._network.module, self._network, items, self._task)[1]
+        plain = objective.plain(self._task)
+        return loop.judged(self._network.module, self._network, items, self._task, plain)[1]
 
     def student(self, steps: Steps, split: Split) -> Made:
         made = copy.deepcopy(self._network.module)
