@@ -47,50 +47,52 @@ def thinned(network: nn.Module, example: torch.Tensor, ratio: float, criterion: 
     Raises:
         InputError: a ratio leaves a layer empty, nothing can be removed, or the code cannot do without.
     """
+    try:
+        # The clone gives the answer an operator of its own, by which the layers that make it are known.
+        graph = torch_pruning.DependencyGraph().build_dependency(network, example, output_transform=torch.clone)
+        going, said = _chosen(graph, network, ratio, criterion)
+        for each in going:
+            graph.get_pruning_group(each.layer, each.remove, each.places).prune()
+        with torch.no_grad():
+            network(example)
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001  # Torch-Pruning and the user's own code raise whatever they meet
+        step = "write sizes in the code as those of its layers, or leave channels out of the recipe"
+        raise InputError(Problem("channels", "code that works with fewer channels", short(error), step)) from None
+    return [*(each.said for each in going), *said]
+
+
+def _chosen(graph: Any, network: nn.Module, ratio: float, criterion: Criterion) -> tuple[list[_Going], list[str]]:
+    """What goes, and what is said of groups that stay. Raises InputError."""
     names = {module: name for name, module in network.named_modules()}
-    # The clone gives the answer an operator of its own, by which the layers that make it are known.
-    graph = torch_pruning.DependencyGraph().build_dependency(network, example, output_transform=torch.clone)
-    score = _SCORES[criterion]()
     going, problems, said = [], [], []
     for group in _groups(graph, network):
-        made_by = [names[each] for each in _makers(group)]
-        size = len(group[0].idxs)
+        made_by, size = ", ".join(names[each] for each in _makers(group)), len(group[0].idxs)
         if _reaches_the_end(group):
             continue
         if _is_padded(graph, group):
-            said.append(f"{', '.join(made_by)}: whole, since zeros are padded beside its channels")
+            said.append(f"{made_by}: whole, since zeros are padded beside its channels")
             continue
         left = _left(size, ratio)
         if left < 1:
             found = f"{ratio:.0%} of {size} removed"
-            problems.append(Problem(f"channels: {made_by[0]}", "at least one channel left", found, "remove less"))
+            problems.append(Problem(f"channels: {made_by}", "at least one channel left", found, "remove less"))
             continue
-        scores = score(group)
-        if scores is None:  # nothing that the criterion looks at
-            scores = _SCORES["l2"]()(group)
-        places = scores.argsort(stable=True)[: size - left].tolist()
-        root = group[0].dep
-        going.append(
-            _Going(root.target.module, root.handler, places, f"{', '.join(made_by)}: {left} of {size} channels")
-        )
+        root, places = group[0].dep, _scores(group, criterion).argsort(stable=True)[: size - left].tolist()
+        going.append(_Going(root.target.module, root.handler, places, f"{made_by}: {left} of {size} channels"))
     if not going and not problems:
         step = "leave channels out of the recipe"
         problems.append(Problem("channels", "layers that can lose channels", "none in this network", step))
     if problems:
         raise InputError(*problems)
-    for each in going:
-        graph.get_pruning_group(each.layer, each.remove, each.places).prune()
-    _check(network, example)
-    return [*(each.said for each in going), *said]
+    return going, said
 
 
-def _check(network: nn.Module, example: torch.Tensor) -> None:
-    try:
-        with torch.no_grad():
-            network(example)
-    except Exception as error:  # noqa: BLE001  # the user's own code raises whatever it meets
-        step = "write sizes in the code as those of its layers, or leave channels out of the recipe"
-        raise InputError(Problem("channels", "code that works with fewer channels", short(error), step)) from None
+def _scores(group: Any, criterion: Criterion) -> Any:
+    """Of each channel of a group; by the size of weights where there is nothing that the criterion looks at."""
+    scores = _SCORES[criterion]()(group)
+    return _SCORES["l2"]()(group) if scores is None else scores
 
 
 def _groups(graph: Any, network: nn.Module) -> Iterator[Any]:

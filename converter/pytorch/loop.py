@@ -96,7 +96,7 @@ class Run:
             torch.nn.utils.clip_grad_norm_([each], 1.0)
         self._optimizer.step()
         self._done += 1
-        return float(whole), self._task.right(outputs.detach(), y)
+        return float(whole.detach()), self._task.right(outputs.detach(), y)
 
 
 def judged(
