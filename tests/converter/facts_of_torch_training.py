@@ -1,4 +1,4 @@
-"""`python facts_of_torch_training.py FOLDER`, in the toolchain litert-torch, beside `digits_net.py`: what training does.
+"""`python facts_of_torch_training.py FOLDER`, in the toolchain litert-torch: what the training of a small net does.
 
 FOLDER has training.npz and digits.th. JSON on the last line. One process: PyTorch is slow to import.
 """

@@ -170,18 +170,6 @@ def test_a_trained_recipe_is_a_candidate_with_its_seed_and_curve(
     assert f"{recipe}: qat, epoch 1 of" in err
 
 
-def test_a_float_recipe_comes_back_as_an_exported_program(
-    godwit: Godwit, folder: Path, made: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made("torch")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    code, out, err = godwit("convert", folder, "--recipe", "channels50-float32", "--json")
-    assert code == 0, err
-    found, whole = (report(out).candidate(name) for name in ("channels50-float32", "tflite-float32"))
-    assert found.outcome == "measured", found.reason
-    assert found.multiply_adds < 0.5 * whole.multiply_adds
-
-
 def test_an_exported_program_is_told_what_to_bring(godwit: Godwit, folder: Path) -> None:
     text = PROJECT.replace('"digits_net:network"\nstate = "digits.th"', '"program.pt2"')
     with zipfile.ZipFile(folder / "program.pt2", "w") as archive:  # a plan reads no more of it
