@@ -72,7 +72,7 @@ def prepare(session: Session) -> None:
 
 
 def _update(session: Session) -> int:
-    return edge_agent.commands.update.main(Namespace(root=session.device, now=True, json=False))
+    return edge_agent.commands.update.main(Namespace(root=session.device, now=True, at_boot=False, json=False))
 
 
 def _install(session: Session) -> int:
