@@ -17,7 +17,16 @@ pytestmark = pytest.mark.system
 
 TREE = "/srv/godwit"
 DEBIAN = ("curl", "e2fsprogs", "mosquitto", "openssh-client", "openssl", "procps", "unzip")
-TESTING = ("hypothesis", "jsonschema", "opencv-python-headless", "pytest", "pytest-xdist", "scikit-learn", "trustme")
+TESTING = (
+    "hypothesis",
+    "jinja2",
+    "jsonschema",
+    "opencv-python-headless",
+    "pytest",
+    "pytest-xdist",
+    "scikit-learn",
+    "trustme",
+)
 NOT_COPIED = shutil.ignore_patterns(".*", "build", "dist", "__pycache__")
 Inside = Callable[..., "subprocess.CompletedProcess[str]"]
 
