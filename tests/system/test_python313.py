@@ -16,6 +16,17 @@ from tests.system import userland
 pytestmark = pytest.mark.system
 
 TREE = "/srv/godwit"
+DEBIAN = ("curl", "e2fsprogs", "mosquitto", "openssh-client", "openssl", "procps", "unzip")
+TESTING = (
+    "hypothesis",
+    "jinja2",
+    "jsonschema",
+    "opencv-python-headless",
+    "pytest",
+    "pytest-xdist",
+    "scikit-learn",
+    "trustme",
+)
 NOT_COPIED = shutil.ignore_patterns(".*", "build", "dist", "__pycache__")
 Inside = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -23,10 +34,11 @@ Inside = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture(scope="module")
 def inside() -> Inside:
     """Runs a command in Debian 13 with Godwit in a virtual environment and a copy of the tree beside it."""
-    made = userland.make("trixie", "amd64", "mosquitto", "procps", "unzip")
-    userland.install(made, "amd64", ".[agent-litert,agent-onnx,fleet]", "hypothesis", "pytest", "pytest-xdist")
+    made = userland.make("trixie", "amd64", *DEBIAN)
+    userland.install(made, "amd64", ".[agent-litert,agent-onnx,fleet]", *TESTING)
     shutil.rmtree(made / TREE[1:], ignore_errors=True)
     shutil.copytree(userland.ROOT, made / TREE[1:], ignore=NOT_COPIED)
+    (made / TREE[1:] / ".venv").symlink_to(userland.ENVIRONMENT)
     return lambda *line, folder="/": userland.inside(made, *line, folder=folder)
 
 

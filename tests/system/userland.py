@@ -124,6 +124,17 @@ def install(tree: Path, architecture: str, *wanted: str) -> None:
     constraints = f"constraints/py{version.replace('.', '')}.txt"
     line = [UV, "pip", "install", "--quiet", *target, "--constraints", constraints, *wanted]
     subprocess.run(line, cwd=ROOT, check=True)
+    _own_programs(site / "bin", tree / ENVIRONMENT[1:] / "bin")
     program = tree / PROGRAM[1:]
     program.write_text(f"#!{ENVIRONMENT}/bin/python3\nfrom edge_agent.cli import run\n\nraise SystemExit(run())\n")
     program.chmod(0o755)
+
+
+def _own_programs(brought: Path, there: Path) -> None:
+    """Those that uv made for the host's Python are for the userland's."""
+    for program in brought.iterdir():
+        content = program.read_bytes()
+        if content.startswith(b"#!"):
+            content = f"#!{ENVIRONMENT}/bin/python3\n".encode() + content.partition(b"\n")[2]
+        (there / program.name).write_bytes(content)
+        (there / program.name).chmod(0o755)
