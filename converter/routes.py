@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from converter import lent, toolchain
 from converter.bring.request import ANSWER, Bring, Brought, encode
 from converter.exporting import Session
@@ -82,6 +84,7 @@ class Routes:
         self._source = source
         self._own = None if source.format in _TORCH else session(processes, source.path, source.format)
         self._brought: dict[Route, Session | Declined | Failed] = {}
+        self._said: dict[RecipeFormat, list[str]] = {}
         self._ready: dict[RecipeFormat, Session | Declined | Failed] = {}
 
     def describe(self) -> Description:
@@ -102,7 +105,11 @@ class Routes:
     def export(self, request: Export) -> Exported | Declined | Failed:
         """Export once, through a toolchain if that is the way."""
         session = self._session(request)
-        return session.export(request) if isinstance(session, Session) else session
+        reply = session.export(request) if isinstance(session, Session) else session
+        if not isinstance(reply, Exported):
+            return reply
+        before = self._said.get(request.recipe.format, [])
+        return msgspec.structs.replace(reply, said=[*before, *reply.said])
 
     def rank(self, request: Rank) -> Ranked | Declined | Failed:
         """What a recipe does to each layer."""
@@ -131,7 +138,10 @@ class Routes:
             return session
         target = self._folder / f"float.{model_format}"
         reply = session.export(Export(BY_NAME[f"{model_format}-float32"], shape, "", str(target)))
-        return self._loaded(self._open(self._processes, target, model_format)) if isinstance(reply, Exported) else reply
+        if not isinstance(reply, Exported):
+            return reply
+        self._said[model_format] = reply.said
+        return self._loaded(self._open(self._processes, target, model_format))
 
     def _describe_brought(self, route: Route) -> Description:
         """By a route without which nothing is known of the source."""

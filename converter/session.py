@@ -22,7 +22,6 @@ from converter.protocol import (
     Export,
     Exported,
     Failed,
-    Layer,
     Rank,
     Ranked,
     Rejected,
@@ -63,25 +62,24 @@ def _answer(model: base.SourceModel, request: Request) -> Reply:
         if isinstance(request, Rank):
             assert isinstance(model, base.Quantizable)
             return Ranked(model.rank(request))
-        layers = model.export(request)
-        return _described(request, layers)
+        return _described(request, model.export(request))
     except base.NoRouteError as error:
         return Declined(str(error))
     except Exception as error:  # noqa: BLE001  # the libraries raise whatever they meet; it is one failed candidate
         return Failed(short(error))
 
 
-def _described(request: Export, layers: list[Layer]) -> Exported:
+def _described(request: Export, told: base.Told) -> Exported:
     target = Path(request.target)
     if request.recipe.format == "tflite":
         from converter.formats import tflite
 
         inputs, outputs = tflite.tensors(target)
-        return Exported(inputs, outputs, macs.of_tflite(target), layers)
+        return Exported(inputs, outputs, macs.of_tflite(target), [*told.layers], [*told.said])
     from converter.formats import onnx
 
     inputs, outputs = onnx.tensors(target)
-    return Exported(inputs, outputs, macs.of_onnx(target), layers)
+    return Exported(inputs, outputs, macs.of_onnx(target), [*told.layers], [*told.said])
 
 
 def main() -> None:

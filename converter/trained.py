@@ -15,7 +15,7 @@ import msgspec
 
 from converter import build, cache, contents, fitting, remembered
 from converter.build import Built, Trial, Workshop
-from converter.delegation import cannot_take
+from converter.delegation import cannot_take, has_sparse_kernels
 from converter.judge import Judge
 from converter.plan import Plan, Target
 from converter.protocol import Failed
@@ -47,7 +47,7 @@ def tried(
     ends_s = time.monotonic() + plan.budget_s
     built: list[Built] = []
     for name in plan.trained:
-        recipe = as_recipe(name)
+        recipe = as_recipe(name, sparse=any(has_sparse_kernels(target.profile) for target in plan.targets))
         trial = Trial(loaded, recipe)
         if reason := _declined(shop, name, built, ends_s):
             built.append(build.attempt(shop, judging, trial._replace(declined=reason), calibration))
@@ -74,13 +74,21 @@ def _trained(shop: Workshop, request: Train) -> Trained | Failed:
         return Failed(f"{told.where}: {told.found}; {told.next_step}")
 
 
-def as_recipe(name: str) -> Recipe:
-    """The row of data: that of its precision, under its own name."""
+def as_recipe(name: str, *, sparse: bool) -> Recipe:
+    """The row of data: that of its precision, under its own name.
+
+    Args:
+        sparse: a profile has kernels for zeros, of float 1 × 1 convolutions.
+    """
     steps = parse(name, "recipe")
     base = BY_NAME[f"tflite-{steps.precision}"]
     title = f"TFLite, {steps.precision}, after training: {name.rpartition('-')[0].replace('+', ', ')}"
     return msgspec.structs.replace(
-        base, name=name, title=title, calibration="learned" if steps.qat else base.calibration
+        base,
+        name=name,
+        title=title,
+        calibration="learned" if steps.qat else base.calibration,
+        sparse=sparse and steps.prune > 0 and steps.precision == "float32",
     )
 
 
