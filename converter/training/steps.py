@@ -101,6 +101,9 @@ def parse(name: str, where: str) -> Steps:
     ]
     if found.get("qat") and precision != "int8":
         problems.append(Problem(where, "-int8 after qat", f"-{precision}", "correct the name"))
+    if found.get("cluster") and precision == "int8" and not found.get("qat"):
+        step = "add +qat, which gives a layer one scale"
+        problems.append(Problem(where, "shared values that stay shared", "a scale for each channel of int8", step))
     if problems:
         raise InputError(*problems)
     found.pop("finetune", None)

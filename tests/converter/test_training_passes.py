@@ -70,8 +70,10 @@ def test_of_four_at_most_two_are_left(facts: Any) -> None:
     assert facts["prune"]["blocks"]["most_in_a_block"] == 2
 
 
-def test_weights_share_few_values(facts: Any) -> None:
-    assert max(facts["cluster"]["values"]) <= 8
+@pytest.mark.parametrize("where", ["values", "float32", "int8"])
+def test_weights_share_few_values_in_the_file_too(facts: Any, where: str) -> None:
+    assert len(facts["cluster"][where]) == 8
+    assert max(facts["cluster"][where]) <= 8
 
 
 def test_the_export_computes_as_training_simulated(facts: Any) -> None:
