@@ -26,8 +26,8 @@ from firmware_profiles.errors import GodwitError, InputError, Problem
 
 BRING_LIMIT_S = 900.0
 
-OpenSession = Callable[[Processes, Path, SourceFormat], Session]
-"""A session of the model at that path."""
+OpenSession = Callable[[Processes, Path, SourceFormat, str], Session]
+"""A session of the model at that path; the last is the file that registers its own layers, or empty."""
 
 
 class Route(NamedTuple):
@@ -82,7 +82,7 @@ class Routes:
         self._folder = folder
         self._progress = progress
         self._source = source
-        self._own = None if source.format in _TORCH else session(processes, source.path, source.format)
+        self._own = None if source.format in _TORCH else session(processes, source.path, source.format, source.layers)
         self._brought: dict[Route, Session | Declined | Failed] = {}
         self._said: dict[RecipeFormat, list[str]] = {}
         self._ready: dict[RecipeFormat, Session | Declined | Failed] = {}
@@ -141,7 +141,7 @@ class Routes:
         if not isinstance(reply, Exported):
             return reply
         self._said[model_format] = reply.said
-        return self._loaded(self._open(self._processes, target, model_format))
+        return self._loaded(self._open(self._processes, target, model_format, ""))
 
     def _describe_brought(self, route: Route) -> Description:
         """By a route without which nothing is known of the source."""
@@ -200,7 +200,7 @@ class Routes:
             raise InputError(*(Problem(*problem) for problem in answer.problems))
         if not isinstance(answer, Brought):
             return answer
-        return self._open(self._processes, target, route.gives)
+        return self._open(self._processes, target, route.gives, "")
 
     def _described(self, session: Session) -> Description:
         """What was brought, in whose errors the source is named."""

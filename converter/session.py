@@ -34,14 +34,22 @@ from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError
 
 
-def serve(path: Path, source_format: SourceFormat, requests: Iterable[bytes], replies: BinaryIO) -> None:
-    """Describe the source, then answer requests until there are no more."""
+def serve(path: Path, source_format: SourceFormat, layers: str, requests: Iterable[bytes], replies: BinaryIO) -> None:
+    """Describe the source, then answer requests until there are no more.
+
+    Args:
+        layers: a Python file that registers the model's own; empty where it has none.
+    """
 
     def say(reply: Reply) -> None:
         replies.write(encode(reply) + b"\n")
         replies.flush()
 
     try:
+        if layers:
+            from converter.formats import own_layers
+
+            own_layers.register(Path(layers))
         model = base.load(path, source_format)
         say(model.describe())
     except InputError as error:
@@ -84,10 +92,10 @@ def _described(request: Export, told: base.Told) -> Exported:
 
 def main() -> None:
     """Run on this process's own stdin and stdout."""
-    path, source_format = sys.argv[1:]
+    path, source_format, layers = sys.argv[1:]
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(Path(path), cast(SourceFormat, source_format), sys.stdin.buffer, replies)
+    serve(Path(path), cast(SourceFormat, source_format), layers, sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

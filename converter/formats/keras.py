@@ -17,6 +17,7 @@ import tensorflow as tf
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from converter.formats import own_layers
 from converter.formats.base import ElsewhereError, Told, damaged, not_numbers
 from converter.formats.onnx import write_onnx
 from converter.formats.without_optimizer import without_optimizer
@@ -133,6 +134,8 @@ def load_model(path: Path, source_format: SourceFormat) -> Any:
         except Exception as error:  # noqa: BLE001  # Keras and h5py raise whatever they meet
             if source_format == "h5" and _older_keras(path):
                 raise ElsewhereError(f"Keras {_older_keras(path)} wrote it, and Keras 3 cannot load it") from None
+            if problems := own_layers.problems(path):
+                raise InputError(*problems) from None
             raise damaged(path, kind, error) from None
     if not model.inputs:
         step = "call it once before saving"

@@ -137,8 +137,8 @@ class Rounded(keras.layers.Layer):  # type: ignore[misc]
 def rounded_weights(kernel: Any, layer: Any, *, by_tensor: bool) -> tuple[Any, Any]:
     """To 255 steps, the middle one 0: per output channel or per tensor; and the largest of each.
 
-    A dense layer is rounded per tensor: TensorFlow's converter transposes its weights, and refuses to where each row has
-    a range.
+    A dense layer is rounded per tensor: TensorFlow's converter transposes its weights, and refuses to where each row
+    has a range.
     """
     if by_tensor:
         most = _most(kernel, list(range(len(kernel.shape))))

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from converter.formats import own_layers
 from converter.passes import channels, distil, fold_keras, qat, qat_export
 from converter.passes.keras_graph import copied, kernels
 from converter.passes.qat_layers import Rounded
@@ -37,6 +38,8 @@ class _Keras:
     def __init__(self, request: Train) -> None:
         keras.utils.set_random_seed(request.settings.seed)
         self._request = request
+        if request.layers:
+            own_layers.register(Path(request.layers))
         self._original = load(Path(request.model), request.format)
         self._teacher = load(Path(request.teacher), "keras") if request.teacher else self._original
         self.loss = fits.kind(request.settings.loss, request.task)
@@ -51,7 +54,9 @@ class _Keras:
 
     def student(self, steps: Steps, split: Split) -> Made:
         original = self._original
-        if steps.student:
+        if steps.student and not steps.width:
+            made, said = students.sized(original, self._request.room)
+        elif steps.student:
             made = students.made(steps.student, steps.width, original)
             said = [f"{steps.student}: {made.count_params():,} weights, the model has {original.count_params():,}"]
         else:
