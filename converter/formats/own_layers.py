@@ -60,11 +60,14 @@ def _unknown(config: Any) -> Iterator[tuple[str, str, str]]:
             yield from _unknown(each)
     if not isinstance(config, dict):
         return
-    kind, module = config.get("class_name"), config.get("module")
-    registered = config.get("registered_name")
-    inner = config.get("config")
-    is_own = isinstance(kind, str) and isinstance(inner, dict) and registered and not str(module).startswith("keras")
-    if is_own and keras.saving.get_registered_object(str(registered)) is None:
+    kind, module = str(config.get("class_name")), str(config.get("module"))
+    registered, inner = config.get("registered_name"), config.get("config")
+    if (
+        isinstance(inner, dict)
+        and registered
+        and not module.startswith("keras")
+        and not keras.saving.get_registered_object(str(registered))
+    ):
         yield str(inner.get("name", kind)), kind.rpartition(">")[2], str(registered)
     for each in config.values():
         yield from _unknown(each)

@@ -99,6 +99,24 @@ def test_hints_and_teachers_must_fit(facts: Any) -> None:
     assert "teacher: output" in facts["hints"]["teacher"][0]
 
 
+@pytest.mark.parametrize("name", ["mobilenet", "squeezenet"])
+def test_students_learn(facts: Any, name: str) -> None:
+    assert facts["students"][name] > 0.5  # of ten digits
+
+
+def test_a_mobilenet_is_as_large_as_there_is_room(facts: Any) -> None:
+    found = facts["students"]
+    costs = [found[key]["cost"] for key in ("any", "some", "little")]
+    assert costs[0] > costs[1] > costs[2]
+    assert "100 % width:" in found["any"]["said"][0]
+    assert costs[1][0] <= 200_000
+    assert costs[1][1] <= 5_000_000
+    assert costs[2][1] <= 200_000
+    assert "from images of half the size" in found["little"]["said"][0]
+    assert all(found[key]["shape"] == [64, 64, 3] for key in ("any", "some", "little"))
+    assert "expected a student of at most 1,000 weights" in found["none"][0]
+
+
 @pytest.mark.parametrize(
     ("name", "told"), [("nested", "a model within"), ("shared", "called 2 times"), ("own", "mine")]
 )
