@@ -52,7 +52,7 @@ def tried(
     ends_s = time.monotonic() + plan.budget_s
     built: list[Built] = []
     for name in plan.trained:
-        recipe = as_recipe(name, sparse=any(has_sparse_kernels(target.profile) for target in plan.targets))
+        recipe = as_recipe(name, sparse=all(has_sparse_kernels(target.profile) for target in plan.targets))
         trial = Trial(loaded, recipe)
         if reason := _declined(shop, name, built, ends_s):
             built.append(build.attempt(shop, judging, trial._replace(declined=reason), calibration))
@@ -84,7 +84,7 @@ def as_recipe(name: str, *, sparse: bool) -> Recipe:
     """The row of data: that of its precision, under its own name.
 
     Args:
-        sparse: a profile has kernels for zeros, of float 1 × 1 convolutions.
+        sparse: all profiles have kernels for zeros, of float 1 × 1 convolutions.
     """
     steps = parse(name, "recipe")
     base = BY_NAME[f"tflite-{steps.precision}"]

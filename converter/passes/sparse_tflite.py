@@ -6,6 +6,7 @@ their reader. On x86 with AVX it never does (src/xnnpack/hardware-config.h, xnn_
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,11 @@ from converter.passes.tflite_graph import (
 from converter.passes.whole_delegate import pooling_as_mean
 
 _OP = schema.BuiltinOperator
+_LAYERS = (_OP.CONV_2D, _OP.DEPTHWISE_CONV_2D, _OP.FULLY_CONNECTED)
 _FLOAT = schema.TensorType.FLOAT32
 _MOST_APART = 1e-4
+_MOST_WORK = 0.6
+"""Of the dense model's multiply-adds: a sparse one takes longer than a dense one, and even padding costs some more."""
 
 
 def sparse(content: bytes, items: Array) -> Passed:
@@ -47,11 +51,14 @@ def sparse(content: bytes, items: Array) -> Passed:
     except TooLargeError:
         return Passed(content, ["not stored sparse: too large for one FlatBuffer"])
     graph = model.subgraphs[0]
+    dense = _work(model, graph, zeros_too=True)
     said = symmetric.rewritten(model, graph)
     pooling_as_mean(model, graph, _FLOAT)
     _flatten(model, graph)
     if reason := next(odd(model, graph), ""):
         return Passed(content, [f"not stored sparse, XNNPACK would not compute it so: {reason}"])
+    if (share := _work(model, graph, zeros_too=False) / dense) > _MOST_WORK:
+        return Passed(content, [f"not stored sparse: with even padding {share:.0%} of the multiply-adds would be left"])
     stored = [operator for operator in list(graph.operators) if _store(model, graph, operator)]
     drop_unused(model)
     made = packed(model)
@@ -88,6 +95,17 @@ def _flatten(model: Any, graph: Any) -> None:
         activation = reader.builtinOptions.fusedActivationFunction
         reader.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
         reader.builtinOptions = schema.FullyConnectedOptionsT(fusedActivationFunction=activation)
+
+
+def _work(model: Any, graph: Any, *, zeros_too: bool) -> int:
+    """Multiply-adds of the layers, without those of zeros in 1 × 1 where they are not counted."""
+    total = 0
+    for operator in graph.operators:
+        kernel = values(model, graph, int(operator.inputs[1]), "<f4") if code(model, operator) in _LAYERS else None
+        if kernel is not None:
+            skipped = 0 if zeros_too or not is_pointwise(model, graph, operator) else int((kernel == 0).sum())
+            total += math.prod(graph.tensors[operator.outputs[0]].shape[1:-1]) * (kernel.size - skipped)
+    return max(1, int(total))
 
 
 def _store(model: Any, graph: Any, operator: Any) -> bool:

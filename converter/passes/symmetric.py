@@ -56,7 +56,7 @@ def rewritten(model: Any, graph: Any) -> list[str]:
             continue
         sides, is_depthwise = padding(model, graph, operator), code(model, operator) == _OP.DEPTHWISE_CONV_2D
         if sides == _EVEN and operator.builtinOptions.padding == _SAME:
-            _padded(model, graph, operator, _source(model, graph, operator), 1)
+            padded(model, graph, operator, _source(model, graph, operator), 1)
         elif sides == _FAR and is_depthwise and _halves(graph, operator):
             _widened(model, graph, operator, kernel)
             said.append("a depthwise layer of stride 2: 5 × 5 with padding on all sides, for the same answers")
@@ -105,7 +105,7 @@ def _colours(graph: Any, operator: Any) -> bool:
     return int(graph.tensors[operator.inputs[1]].shape[-1]) == _COLOURS
 
 
-def _padded(model: Any, graph: Any, operator: Any, source: int, by: int) -> None:
+def padded(model: Any, graph: Any, operator: Any, source: int, by: int) -> None:
     """The operator reads `source` with as many zeros on each side, by a PAD of its own."""
     sizes = [int(size) for size in graph.tensors[source].shape]
     target = like(graph, source, [sizes[0], sizes[1] + 2 * by, sizes[2] + 2 * by, sizes[3]])
@@ -125,7 +125,7 @@ def _widened(model: Any, graph: Any, operator: Any, kernel: Array) -> None:
     wide = np.zeros((1, 5, 5, kernel.shape[-1]), np.float32)
     wide[:, 2:, 2:] = kernel
     operator.inputs = np.array([operator.inputs[0], constant(model, graph, wide), *operator.inputs[2:]], np.int32)
-    _padded(model, graph, operator, _source(model, graph, operator), 2)
+    padded(model, graph, operator, _source(model, graph, operator), 2)
 
 
 def _copied(model: Any, graph: Any, operator: Any, kernel: Array) -> None:
@@ -148,7 +148,7 @@ def _copied(model: Any, graph: Any, operator: Any, kernel: Array) -> None:
     last.builtinOptions.fusedActivationFunction = operator.builtinOptions.fusedActivationFunction
     copy.builtinOptions.padding = operator.builtinOptions.padding
     graph.operators[place : place + 1] = [copy, move, last]
-    _padded(model, graph, copy, _source(model, graph, copy), 1)
+    padded(model, graph, copy, _source(model, graph, copy), 1)
 
 
 def _layer(model: Any, kind: int, inputs: list[int], output: int) -> Any:
