@@ -61,7 +61,8 @@ def _unknown(config: Any) -> Iterator[tuple[str, str, str]]:
     if not isinstance(config, dict):
         return
     kind, module = str(config.get("class_name")), str(config.get("module"))
-    registered, inner = config.get("registered_name"), config.get("config")
+    # .h5 files have the registered name in the class's place.
+    registered, inner = config.get("registered_name") or (kind if ">" in kind else None), config.get("config")
     if (
         isinstance(inner, dict)
         and registered
