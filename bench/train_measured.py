@@ -146,7 +146,7 @@ def _runner(path: Path) -> Any:
 
 def _float_file(model: Any, target: str, seen: Array) -> Path:
     shape = [1, *model.inputs[0].shape[1:]]
-    content = whole_delegate.rewritten(keras_format.of_model(model).in_float(shape))
+    content = whole_delegate.rewritten(keras_format.of_model(model).in_float(shape)).content
     path = Path(target)
     path.write_bytes(slim_tflite.proven(content, seen[:16]))
     return path

@@ -187,6 +187,7 @@ def _export(shop: Workshop, trial: Trial, calibration: Path) -> tuple[Candidate,
         transfer_bytes=transfer.size_bytes(content),
         multiply_adds=reply.multiply_adds,
         layers=reply.layers,
+        said=reply.said,
         not_on_gpu=gpu.not_taken(target) if _wants_gpu(shop.project.profiles, recipe) else [],
     )
     model = Model(target, reply.inputs, reply.outputs)

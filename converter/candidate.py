@@ -98,6 +98,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         transfer_bytes: of the model file as it travels, compressed by Zstandard at level 19.
         multiply_adds: of one inference.
         layers: of a quantized model, each against float on calibration items; empty where that is not known.
+        said: what passes over the whole model did, for people; what training did is in `trained`.
         chosen_on: how it does on the items that the choice is made on; None if not measured.
         confirmed_on: how it does on the items that took no part in the choice; None where they were
             not asked.
@@ -122,6 +123,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     transfer_bytes: int = 0
     multiply_adds: int = 0
     layers: list[Layer] = []
+    said: list[str] = []
     chosen_on: Comparison | None = None
     confirmed_on: Comparison | None = None
     ran_on: RuntimeInUse | None = None

@@ -12,6 +12,7 @@ _MULTIPLYING = {"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECT
 
 _FALLBACK = "none"
 GPU = ("litert", "gpu")
+_SPARSE = ("litert", "xnnpack")
 
 
 def cannot_take(profile: Profile, recipe: Recipe) -> str:
@@ -46,6 +47,16 @@ def refuses(row: RuntimeRow, candidate: Candidate) -> str:
     if (row.runtime, row.delegate) == GPU and candidate.not_on_gpu:
         return f"the GPU delegate does not take {', '.join(candidate.not_on_gpu)}"
     return ""
+
+
+def has_sparse_kernels(profile: Profile) -> bool:
+    """Whether XNNPACK computes float 1 × 1 convolutions sparse there; on x86 with AVX it does not.
+
+    Where: its src/xnnpack/hardware-config.h, xnn_is_chw_compatible_config ("with AVX ISA dense inference is expected
+    to be faster than sparse").
+    """
+    x86_with_avx = profile.hardware.arch == "x86_64" and any("avx" in each for each in profile.hardware.isa)
+    return not x86_with_avx and any((row.runtime, row.delegate) == _SPARSE for row in profile.runtimes)
 
 
 def _refuses(row: RuntimeRow, recipe: Recipe) -> str:

@@ -43,8 +43,10 @@ class Session:
     Several threads may ask; it answers one after the other.
     """
 
-    def __init__(self, processes: Processes, source: Path, source_format: SourceFormat) -> None:
+    def __init__(self, processes: Processes, source: Path, source_format: SourceFormat, layers: str = "") -> None:
+        """Args: `layers`: a Python file that registers the model's own, for Keras; empty where it has none."""
         self._processes = processes
+        self._layers = layers
         self._source = source
         self.source_format = source_format
         self._process: subprocess.Popen[bytes] | None = None
@@ -113,7 +115,7 @@ class Session:
         self._pending = b""
 
     def _start(self) -> subprocess.Popen[bytes]:
-        arguments = [sys.executable, "-m", "converter.session", str(self._source), self.source_format]
+        arguments = [sys.executable, "-m", "converter.session", str(self._source), self.source_format, self._layers]
         return self._processes.start(arguments, subprocess.PIPE, self._log)
 
     def _read_line(self, time_limit_s: float) -> bytes:

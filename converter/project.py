@@ -35,6 +35,8 @@ class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             beside the project file and builds a PyTorch network.
         state: state dict of that network, relative to the project file.
         input_shape: of one input without its batch, where the model leaves it open or does not say it.
+        layers: a Python file, relative to the project file, that registers the layers of the user's own in a Keras
+            model (keras.saving.register_keras_serializable); it is run wherever the model is loaded.
         labels: class names in the order of the output; "0", "1", … where there are none.
         candidate: other trained models for the same task, which compete with this one.
     """
@@ -46,12 +48,13 @@ class ModelTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     state: str = ""
     input_shape: list[Count] = []
     labels: list[str] = []
+    layers: str = ""
     candidate: list[SourceTable] = []
 
     @property
     def sources(self) -> list[SourceTable]:
         """Its own source, then the others."""
-        return [SourceTable("", self.source, self.state, self.input_shape), *self.candidate]
+        return [SourceTable("", self.source, self.state, self.input_shape, self.layers), *self.candidate]
 
 
 class DataTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -174,7 +177,7 @@ def _overridden(document: dict[str, Any], targets: Sequence[str], max_drop_point
 
 def _missing_files(document: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     for table, keys in _tables_with_paths(document):
-        for key in ("source", "state", "calibration", "evaluation", "training", "teacher"):
+        for key in ("source", "state", "layers", "calibration", "evaluation", "training", "teacher"):
             value = keys.get(key)
             if not isinstance(value, str) or not value or (key == "source" and is_code(value)):
                 continue

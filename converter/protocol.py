@@ -74,12 +74,14 @@ class Exported(msgspec.Struct, frozen=True, tag="exported"):
     Attributes:
         multiply_adds: of one inference.
         layers: of a quantized model, each against float, in the order they run; empty where that is not known.
+        said: what passes over the whole model did, for people.
     """
 
     inputs: list[Tensor]
     outputs: list[Tensor]
     multiply_adds: int
     layers: list[Layer] = []
+    said: list[str] = []
 
 
 class Ranked(msgspec.Struct, frozen=True, tag="ranked"):

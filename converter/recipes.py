@@ -55,6 +55,7 @@ class Recipe(msgspec.Struct, frozen=True):
         symmetric: zero points of static activations are 0.
         equalized: the ranges of neighbouring channels are brought together first (see passes/equalize.py).
         float_stem: the first layer stays float32 (see passes/stem.py).
+        sparse: zeros of 1 × 1 convolutions are stored as such (see passes/sparse_tflite.py).
         scopes: a later one wins.
     """
 
@@ -68,6 +69,7 @@ class Recipe(msgspec.Struct, frozen=True):
     symmetric: bool = False
     equalized: bool = False
     float_stem: bool = False
+    sparse: bool = False
     scopes: tuple[Scope, ...] = ()
 
     @property

@@ -93,6 +93,8 @@ class RememberedRoutes:
 
 def modules(source: Source) -> list[str]:
     """What the code of a source may import from beside it: its neighbours, and its own package."""
+    if source.layers:
+        return [contents.sha256(file) for file in sorted(Path(source.layers).parent.glob("*.py"))]
     if not source.code:
         return []
     package = source.folder / source.code.partition(":")[0].partition(".")[0]

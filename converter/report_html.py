@@ -11,7 +11,7 @@ from converter.candidate import HERE, Candidate
 from converter.choose import Verdict
 from converter.compare import Comparison
 from converter.report import ProfileReport, Report
-from converter.report_tables import candidates, capital, classes, costs_on, figures, row, table, times
+from converter.report_tables import candidates, capital, classes, costs_on, figures, passes, row, table, times
 from converter.table import basis, judgement, place, score_head
 from firmware_profiles.evaluation import Machine
 
@@ -37,6 +37,7 @@ def page(report: Report) -> str:
             for name in report.machines
             if name != HERE
         ),
+        *([_section("What was done to the whole model", "", _card(done))] if (done := passes(report)) else []),
         *([_section("What training did", report_training.NOTE, trained)] if trained else []),
         *([_section("Precision given back", report_refined.NOTE, refined)] if refined else []),
         *(_section(f"Class by class: {key}", _CLASSES, _card(classes(told))) for key, told in _winners(report)),

@@ -44,6 +44,13 @@ def costs_on(report: Report, machine: str) -> str:
     return table(heads, rows, numbers=(2, 7))
 
 
+def passes(report: Report) -> str:
+    """What passes over the whole model did for each candidate; empty where they did nothing."""
+    told = [(each.key, "; ".join(each.said)) for each in report.candidates if each.said]
+    rows = [f"<tr><td><code>{escape(key)}</code><td class=wrap>{escape(text)}" for key, text in told]
+    return table(("Candidate", "Before it was measured"), rows, numbers=(2, 2)) if rows else ""
+
+
 def classes(told: Comparison) -> str:
     """What each class loses, the worst first."""
     heads = ("Class", "Items", "Float", "This candidate", "Against float")

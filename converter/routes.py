@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from converter import lent, toolchain
 from converter.bring.request import ANSWER, Bring, Brought, encode
 from converter.exporting import Session
@@ -24,8 +26,8 @@ from firmware_profiles.errors import GodwitError, InputError, Problem
 
 BRING_LIMIT_S = 900.0
 
-OpenSession = Callable[[Processes, Path, SourceFormat], Session]
-"""A session of the model at that path."""
+OpenSession = Callable[[Processes, Path, SourceFormat, str], Session]
+"""A session of the model at that path; the last is the file that registers its own layers, or empty."""
 
 
 class Route(NamedTuple):
@@ -80,8 +82,9 @@ class Routes:
         self._folder = folder
         self._progress = progress
         self._source = source
-        self._own = None if source.format in _TORCH else session(processes, source.path, source.format)
+        self._own = None if source.format in _TORCH else session(processes, source.path, source.format, source.layers)
         self._brought: dict[Route, Session | Declined | Failed] = {}
+        self._said: dict[RecipeFormat, list[str]] = {}
         self._ready: dict[RecipeFormat, Session | Declined | Failed] = {}
 
     def describe(self) -> Description:
@@ -102,7 +105,11 @@ class Routes:
     def export(self, request: Export) -> Exported | Declined | Failed:
         """Export once, through a toolchain if that is the way."""
         session = self._session(request)
-        return session.export(request) if isinstance(session, Session) else session
+        reply = session.export(request) if isinstance(session, Session) else session
+        if not isinstance(reply, Exported):
+            return reply
+        before = self._said.get(request.recipe.format, [])
+        return msgspec.structs.replace(reply, said=[*before, *reply.said])
 
     def rank(self, request: Rank) -> Ranked | Declined | Failed:
         """What a recipe does to each layer."""
@@ -131,7 +138,10 @@ class Routes:
             return session
         target = self._folder / f"float.{model_format}"
         reply = session.export(Export(BY_NAME[f"{model_format}-float32"], shape, "", str(target)))
-        return self._loaded(self._open(self._processes, target, model_format)) if isinstance(reply, Exported) else reply
+        if not isinstance(reply, Exported):
+            return reply
+        self._said[model_format] = reply.said
+        return self._loaded(self._open(self._processes, target, model_format, ""))
 
     def _describe_brought(self, route: Route) -> Description:
         """By a route without which nothing is known of the source."""
@@ -190,7 +200,7 @@ class Routes:
             raise InputError(*(Problem(*problem) for problem in answer.problems))
         if not isinstance(answer, Brought):
             return answer
-        return self._open(self._processes, target, route.gives)
+        return self._open(self._processes, target, route.gives, "")
 
     def _described(self, session: Session) -> Description:
         """What was brought, in whose errors the source is named."""

@@ -22,7 +22,6 @@ from converter.protocol import (
     Export,
     Exported,
     Failed,
-    Layer,
     Rank,
     Ranked,
     Rejected,
@@ -35,14 +34,22 @@ from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError
 
 
-def serve(path: Path, source_format: SourceFormat, requests: Iterable[bytes], replies: BinaryIO) -> None:
-    """Describe the source, then answer requests until there are no more."""
+def serve(path: Path, source_format: SourceFormat, layers: str, requests: Iterable[bytes], replies: BinaryIO) -> None:
+    """Describe the source, then answer requests until there are no more.
+
+    Args:
+        layers: a Python file that registers the model's own; empty where it has none.
+    """
 
     def say(reply: Reply) -> None:
         replies.write(encode(reply) + b"\n")
         replies.flush()
 
     try:
+        if layers:
+            from converter.formats import own_layers
+
+            own_layers.register(Path(layers))
         model = base.load(path, source_format)
         say(model.describe())
     except InputError as error:
@@ -63,33 +70,32 @@ def _answer(model: base.SourceModel, request: Request) -> Reply:
         if isinstance(request, Rank):
             assert isinstance(model, base.Quantizable)
             return Ranked(model.rank(request))
-        layers = model.export(request)
-        return _described(request, layers)
+        return _described(request, model.export(request))
     except base.NoRouteError as error:
         return Declined(str(error))
     except Exception as error:  # noqa: BLE001  # the libraries raise whatever they meet; it is one failed candidate
         return Failed(short(error))
 
 
-def _described(request: Export, layers: list[Layer]) -> Exported:
+def _described(request: Export, told: base.Told) -> Exported:
     target = Path(request.target)
     if request.recipe.format == "tflite":
         from converter.formats import tflite
 
         inputs, outputs = tflite.tensors(target)
-        return Exported(inputs, outputs, macs.of_tflite(target), layers)
+        return Exported(inputs, outputs, macs.of_tflite(target), [*told.layers], [*told.said])
     from converter.formats import onnx
 
     inputs, outputs = onnx.tensors(target)
-    return Exported(inputs, outputs, macs.of_onnx(target), layers)
+    return Exported(inputs, outputs, macs.of_onnx(target), [*told.layers], [*told.said])
 
 
 def main() -> None:
     """Run on this process's own stdin and stdout."""
-    path, source_format = sys.argv[1:]
+    path, source_format, layers = sys.argv[1:]
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    serve(Path(path), cast(SourceFormat, source_format), sys.stdin.buffer, replies)
+    serve(Path(path), cast(SourceFormat, source_format), layers, sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

@@ -22,13 +22,14 @@ class SourceTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     Attributes:
         name: in front of its recipes, as in small/tflite-int8; empty only for `[model]`'s own.
-        source, state, input_shape: as in `[model]`.
+        source, state, input_shape, layers: as in `[model]`.
     """
 
     name: Name
     source: str
     state: str = ""
     input_shape: list[Count] = []
+    layers: str = ""
 
 
 class Source(NamedTuple):
@@ -40,6 +41,7 @@ class Source(NamedTuple):
         folder: where `module` lies.
         input_shape: of one input without its batch; empty where the file says it.
         name: of its `[[model.candidate]]`; empty for `[model]`'s own.
+        layers: path of the Python file that registers a Keras model's own layers; empty where it has none.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Source(NamedTuple):
     folder: Path = Path()
     input_shape: tuple[int, ...] = ()
     name: str = ""
+    layers: str = ""
 
     def weight_bytes(self) -> int:
         """At least so much do the weights take as float32: Keras may keep an optimizer's two moments beside them."""
@@ -99,7 +102,8 @@ def find(folder: Path, table: SourceTable) -> Source:
     """
     if not is_code(table.source):
         path = folder / table.source
-        return Source(path, base.detect(path), input_shape=tuple(table.input_shape), name=table.name)
+        layers = str((folder / table.layers).absolute()) if table.layers else ""
+        return Source(path, base.detect(path), input_shape=tuple(table.input_shape), name=table.name, layers=layers)
     wanted = {
         "state": (table.state, "the file of the network's state dict", "give its path"),
         "input_shape": (table.input_shape, "the shape of one input without its batch", "give it, as in [3, 32, 32]"),

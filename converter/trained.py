@@ -15,7 +15,7 @@ import msgspec
 
 from converter import build, cache, contents, fitting, remembered
 from converter.build import Built, Trial, Workshop
-from converter.delegation import cannot_take
+from converter.delegation import cannot_take, has_sparse_kernels
 from converter.judge import Judge
 from converter.plan import Plan, Target
 from converter.protocol import Failed
@@ -25,6 +25,7 @@ from converter.source import Source
 from converter.sources import Loaded, OpenRoutes
 from converter.training import outside
 from converter.training.protocol import Train, Trained
+from converter.training.room import Room
 from converter.training.steps import Steps, parse
 from firmware_profiles.errors import UnavailableError
 
@@ -35,6 +36,10 @@ _FORMATS: dict[str, SourceFormat] = {".tflite": "tflite", ".keras": "keras", ".p
 
 _HOPELESS = 3.0
 """Times the goal's points: what loses so much is not tried with still less of the model."""
+
+_RATE = 1.2e9
+"""Multiply-adds a second and core, of the slowest core that profiles name, the Cortex-A53: MobileNet v1's 569 million
+in 115 ms on four of them (Google, XNNPACK's README, 12 February 2020, RPi 3+)."""
 
 
 def tried(
@@ -47,13 +52,14 @@ def tried(
     ends_s = time.monotonic() + plan.budget_s
     built: list[Built] = []
     for name in plan.trained:
-        recipe = as_recipe(name)
+        recipe = as_recipe(name, sparse=all(has_sparse_kernels(target.profile) for target in plan.targets))
         trial = Trial(loaded, recipe)
         if reason := _declined(shop, name, built, ends_s):
             built.append(build.attempt(shop, judging, trial._replace(declined=reason), calibration))
             continue
         shop.progress(f"training {name}")
-        answer = _trained(shop, _request(shop, loaded, name, data.training, ends_s - time.monotonic()))
+        request = _request(shop, loaded, name, data.training, ends_s - time.monotonic())
+        answer = _trained(shop, _sized(request, plan))
         if isinstance(answer, Failed):
             failed = build.attempt(shop, judging, trial._replace(declined=answer.reason), calibration)
             built.append(failed._replace(candidate=msgspec.structs.replace(failed.candidate, outcome="failed")))
@@ -74,13 +80,21 @@ def _trained(shop: Workshop, request: Train) -> Trained | Failed:
         return Failed(f"{told.where}: {told.found}; {told.next_step}")
 
 
-def as_recipe(name: str) -> Recipe:
-    """The row of data: that of its precision, under its own name."""
+def as_recipe(name: str, *, sparse: bool) -> Recipe:
+    """The row of data: that of its precision, under its own name.
+
+    Args:
+        sparse: all profiles have kernels for zeros, of float 1 × 1 convolutions.
+    """
     steps = parse(name, "recipe")
     base = BY_NAME[f"tflite-{steps.precision}"]
     title = f"TFLite, {steps.precision}, after training: {name.rpartition('-')[0].replace('+', ', ')}"
     return msgspec.structs.replace(
-        base, name=name, title=title, calibration="learned" if steps.qat else base.calibration
+        base,
+        name=name,
+        title=title,
+        calibration="learned" if steps.qat else base.calibration,
+        sparse=sparse and steps.prune > 0 and steps.precision == "float32",
     )
 
 
@@ -109,7 +123,7 @@ def _request(shop: Workshop, loaded: Loaded, name: str, data: Path, budget_s: fl
     project, source = shop.project, loaded.source
     settings = project.file.training
     teacher = str(project.path.parent / settings.teacher) if settings.teacher else ""
-    parts = [source.path, data, *([Path(teacher)] if teacher else [])]
+    parts = [source.path, data, *(Path(each) for each in (teacher, source.layers) if each)]
     code = (source.code, source.input_shape, remembered.modules(source))
     task = project.file.model.task
     key = cache.key("train", name, task, settings, code, [contents.sha256(part) for part in parts])
@@ -124,6 +138,7 @@ def _request(shop: Workshop, loaded: Loaded, name: str, data: Path, budget_s: fl
         checkpoints="",
         key=key,
         settings=settings,
+        layers=source.layers,
         budget_s=max(0.1, budget_s),
         most_lost=(_HOPELESS * max(1.0, project.file.goal.max_drop_points) + 10) / 100,
         code=source.code,
@@ -133,10 +148,25 @@ def _request(shop: Workshop, loaded: Loaded, name: str, data: Path, budget_s: fl
     )
 
 
+def _sized(request: Train, plan: Plan) -> Train:
+    """With the room that the smallest of the profiles has, in its memory and its time."""
+    steps = parse(request.recipe, "recipe")
+    if not steps.student or steps.width:
+        return request
+    profiles = [target.profile for target in plan.targets]
+    most_bytes = min(each.limits.model_mb for each in profiles) * (1 << 20)
+    room = Room(
+        int(most_bytes / (1 if steps.precision == "int8" else 4)),
+        int(min(each.limits.p95_ms / 1e3 * each.hardware.cores * _RATE for each in profiles)),
+    )
+    return msgspec.structs.replace(request, room=room, key=cache.key("sized", request.key, room))
+
+
 def _source(shop: Workshop, loaded: Loaded, answer: Trained, open_routes: OpenRoutes) -> Loaded:
     """What was trained as a source of its own."""
     path = Path(answer.file)
-    source = Source(path, _FORMATS[path.suffix], input_shape=loaded.source.input_shape)
+    own = loaded.source
+    source = Source(path, _FORMATS[path.suffix], input_shape=own.input_shape, layers=own.layers)
     folder = loaded.folder / f"{answer.recipe}.source"
     folder.mkdir()
     routes = open_routes(folder, source)

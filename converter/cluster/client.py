@@ -118,8 +118,10 @@ def _shipped(option: str, argument: object, there: _There) -> object:
 class SessionThere(Session):
     """A session whose quantizing is done on the cluster; what needs the source's own libraries stays here."""
 
-    def __init__(self, cluster: Cluster, processes: Processes, source: Path, source_format: SourceFormat) -> None:
-        super().__init__(processes, source, source_format)
+    def __init__(
+        self, cluster: Cluster, processes: Processes, source: Path, source_format: SourceFormat, layers: str
+    ) -> None:
+        super().__init__(processes, source, source_format, layers)
         self._cluster = cluster
         self._model = source
 

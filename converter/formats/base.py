@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from converter.protocol import Description, Export, Layer, Rank
 from converter.recipes import SourceFormat
@@ -33,6 +34,18 @@ class ElsewhereError(Exception):
     """The libraries of this environment cannot load the source, those of a toolchain can; the text is the reason."""
 
 
+class Told(NamedTuple):
+    """What an export did.
+
+    Attributes:
+        layers: what quantization does to each, where that is known.
+        said: what passes over the whole model did, for people.
+    """
+
+    layers: Sequence[Layer] = ()
+    said: Sequence[str] = ()
+
+
 class SourceModel(Protocol):
     """A loaded model."""
 
@@ -40,8 +53,8 @@ class SourceModel(Protocol):
         """Its inputs and outputs."""
         ...
 
-    def export(self, request: Export) -> list[Layer]:
-        """Write `request.target`; what quantization does to its layers, where that is known.
+    def export(self, request: Export) -> Told:
+        """Write `request.target`.
 
         Raises:
             NoRouteError: this source cannot take this route.

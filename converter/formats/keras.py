@@ -7,7 +7,7 @@ so the names and bytes of one export do not depend on which others were made bef
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ import tensorflow as tf
 import tf2onnx
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.formats.base import ElsewhereError, damaged, not_numbers
+from converter.formats import own_layers
+from converter.formats.base import ElsewhereError, Told, damaged, not_numbers
 from converter.formats.onnx import write_onnx
 from converter.formats.without_optimizer import without_optimizer
-from converter.protocol import Description, Export, Layer, Port
+from converter.passes import fused
+from converter.protocol import Description, Export, Port
 from converter.recipes import SourceFormat
 from firmware_profiles.errors import InputError, Problem
 
@@ -40,10 +42,12 @@ def load(path: Path, source_format: SourceFormat) -> TensorFlowModel:
 class TensorFlowModel:
     """A callable with one input, whatever it was loaded from."""
 
-    def __init__(self, call: Callable[[Any], list[Any]], inputs: Port, outputs: list[Port]) -> None:
+    def __init__(self, call: Callable[[Any], list[Any]], inputs: Port, outputs: list[Port], norms: int = 0) -> None:
+        """Args: `norms`: how many batch normalizations it has, as far as that is known."""
         self._call = call
         self._input = inputs
         self._outputs = outputs
+        self._norms = norms
         self._frozen: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="godwit-tf-")
 
@@ -51,15 +55,15 @@ class TensorFlowModel:
         """See `base.SourceModel`."""
         return Description([self._input], self._outputs, "float32")
 
-    def export(self, request: Export) -> list[Layer]:
+    def export(self, request: Export) -> Told:
         """See `base.SourceModel`."""
         if self._frozen is None:
             self._frozen = self._freeze(request.shape)
         if request.recipe.format == "tflite":
-            Path(request.target).write_bytes(self._tflite())
-        else:
-            write_onnx(self._onnx, request)
-        return []
+            content = self._tflite()
+            Path(request.target).write_bytes(content)
+            return Told([], fused.told(self._norms, content))
+        return Told([], write_onnx(self._onnx, request))
 
     def in_float(self, shape: list[int]) -> bytes:
         """TFLite in float32."""
@@ -84,7 +88,9 @@ class TensorFlowModel:
         spec = tf.TensorSpec(self._frozen.inputs[0].shape, self._input.dtype, name=self._input.name)
         names = [port.name for port in self._outputs]
         module.serve = tf.function(lambda x: dict(zip(names, self._frozen(x), strict=True)), input_signature=[spec])
-        tf.saved_model.save(module, folder, signatures={_SIGNATURE: module.serve})
+        # Keras's silu has a gradient of its own, which cannot be saved of a frozen function, and is not needed.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, folder, signatures={_SIGNATURE: module.serve}, options=options)
         return folder
 
     def _tflite(self, optimizations: Sequence[Any] = ()) -> bytes:
@@ -128,6 +134,8 @@ def load_model(path: Path, source_format: SourceFormat) -> Any:
         except Exception as error:  # noqa: BLE001  # Keras and h5py raise whatever they meet
             if source_format == "h5" and _older_keras(path):
                 raise ElsewhereError(f"Keras {_older_keras(path)} wrote it, and Keras 3 cannot load it") from None
+            if problems := own_layers.problems(path):
+                raise InputError(*problems) from None
             raise damaged(path, kind, error) from None
     if not model.inputs:
         step = "call it once before saving"
@@ -150,7 +158,19 @@ def of_model(model: Any, named_like: Any = None, path: Path = Path("model")) -> 
         Port(_plain(name), _sizes(tensor.shape), tensor.dtype)
         for name, tensor in zip(names, named.outputs, strict=True)
     ]
-    return TensorFlowModel(lambda x: tf.nest.flatten(model(x, training=False)), _only(path, inputs), _distinct(outputs))
+    norms = sum("BatchNormalization" in type(layer).__name__ for layer in _layers(model))
+
+    def call(x: Any) -> list[Any]:
+        answers: list[Any] = tf.nest.flatten(model(x, training=False))
+        return answers
+
+    return TensorFlowModel(call, _only(path, inputs), _distinct(outputs), norms)
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Those of models within the model too."""
+    for layer in model.layers:
+        yield from _layers(layer) if hasattr(layer, "layers") else (layer,)
 
 
 def _older_keras(path: Path) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package more
 
-from converter.formats.base import NoRouteError, damaged, not_numbers
-from converter.passes import noise_onnx, simplified_onnx, slim_onnx, stable_names
+from converter.formats.base import NoRouteError, Told, damaged, not_numbers
+from converter.passes import erf_onnx, noise_onnx, simplified_onnx, slim_onnx, stable_names
 from converter.passes.noise import exactly, ranked
 from converter.passes.quantize_onnx import LEFT_ALONE, OnnxQuantizer, layers
 from converter.protocol import Description, Export, Layer, Port, Rank
@@ -49,7 +49,7 @@ class OnnxModel:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
-        self._simplified: onnx.ModelProto | None = None
+        self._simplified: tuple[onnx.ModelProto, list[str]] | None = None
         self._work: OnnxQuantizer | None = None
 
     def describe(self) -> Description:
@@ -59,26 +59,26 @@ class OnnxModel:
         outputs = [_port(value) for value in self._model.graph.output]
         return Description(inputs, outputs, "int8" if quantized else "float32")
 
-    def export(self, request: Export) -> list[Layer]:
+    def export(self, request: Export) -> Told:
         """See `base.SourceModel`."""
         if self.describe().precision != "float32":
             onnx.save(self._model, request.target)  # with the weights that may lie in files beside it
-            return []
+            return Told()
         items = _items(request)
         shown = _spread(items, _SHOWN_ITEMS)
-        simple = self._simple(request.shape, shown)
+        simple, said = self._simple(request.shape, shown)
         if request.recipe.weights == "float32":
             _save(simple, request, shown)
-            return []
+            return Told([], said)
         work = self._quantizer(simple)
         quantized = work.quantized(request.recipe, request.calibration, items)
         _save(quantized, request, shown)
-        return noise_onnx.of_layers(work.model, quantized, shown)
+        return Told(noise_onnx.of_layers(work.model, quantized, shown), [*said, *_folded(simple, work.model)])
 
     def rank(self, request: Rank) -> list[Layer]:
         """See `base.Quantizable`."""
         items = _items(request)
-        work = self._quantizer(self._simple(request.shape, _spread(items, _SHOWN_ITEMS)))
+        work = self._quantizer(self._simple(request.shape, _spread(items, _SHOWN_ITEMS))[0])
         some = _spread(items, _RANKING_ITEMS)
 
         def alone(layer: str) -> Any:
@@ -88,9 +88,11 @@ class OnnxModel:
 
         return ranked(layers(work.model), noise_onnx.answers(work.model, some), alone)
 
-    def _simple(self, shape: list[int], shown: Any) -> onnx.ModelProto:
+    def _simple(self, shape: list[int], shown: Any) -> tuple[onnx.ModelProto, list[str]]:
         if self._simplified is None:
-            self._simplified = simplified_onnx.simplified(_fixed_float(self._model, shape), shown)
+            model, said = _fixed_float(self._model, shape)
+            simple = simplified_onnx.simplified(model, shown)
+            self._simplified = simple, [*said, *_folded(model, simple)]
         return self._simplified
 
     def _quantizer(self, simple: onnx.ModelProto) -> OnnxQuantizer:
@@ -99,9 +101,11 @@ class OnnxModel:
         return self._work
 
 
-def write_onnx(float_model: onnx.ModelProto, request: Export) -> None:
-    """Write the float model to the target: the same bytes for the same model."""
-    onnx.save(_fixed_float(float_model, request.shape), request.target)
+def write_onnx(float_model: onnx.ModelProto, request: Export) -> list[str]:
+    """Write the float model to the target, the same bytes for the same model; what was done, for people."""
+    model, said = _fixed_float(float_model, request.shape)
+    onnx.save(model, request.target)
+    return said
 
 
 def _save(model: onnx.ModelProto, request: Export, shown: Any) -> None:
@@ -135,10 +139,18 @@ def _fixed(value: Any) -> Tensor:
     return Tensor(port.name, port.shape, port.dtype)
 
 
-def _fixed_float(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:
+def _folded(before: onnx.ModelProto, after: onnx.ModelProto) -> list[str]:
+    """What became of the batch normalizations."""
+    counts = [sum(node.op_type == "BatchNormalization" for node in model.graph.node) for model in (before, after)]
+    gone = counts[0] - counts[1]
+    return [f"{gone} of {counts[0]} batch normalizations folded into the layers before them"] if gone else []
+
+
+def _fixed_float(source: onnx.ModelProto, shape: list[int]) -> tuple[onnx.ModelProto, list[str]]:
+    model, said = erf_onnx.without_erfc(source)
     if lacking := sorted({node.op_type for node in model.graph.node if not _known(node)}):
         raise NoRouteError(f"ONNX has no operator {', '.join(lacking)}; a TFLite recipe may")
-    return _with_shape(stable_names.applied(model), shape)
+    return _with_shape(stable_names.applied(model), shape), said
 
 
 def _with_shape(model: onnx.ModelProto, shape: list[int]) -> onnx.ModelProto:

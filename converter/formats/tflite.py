@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from converter.formats.base import NoRouteError, damaged, not_numbers
-from converter.passes import equalize, fold, modern, noise, slim_tflite, whole_delegate
+from converter.formats.base import NoRouteError, Told, damaged, not_numbers
+from converter.passes import equalize, fold, modern, noise, slim_tflite, sparse_tflite, whole_delegate
 from converter.passes.noise import exactly
 from converter.passes.quantize_tflite import TfliteQuantizer, UnchangedError, layers
+from converter.passes.tflite_graph import Passed
 from converter.protocol import Description, Export, Layer, Port, Rank
 from converter.recipes import Recipe, Scope, SourceFormat
 from firmware_profiles.errors import InputError, Problem
@@ -52,23 +53,26 @@ class TfliteModel:
         outputs = [_port(entry) for entry in self._interpreter.get_output_details()]
         return Description(inputs, outputs, _precision(self._interpreter))
 
-    def export(self, request: Export) -> list[Layer]:
+    def export(self, request: Export) -> Told:
         """See `base.SourceModel`."""
         if request.recipe.format == "onnx":
-            self._onnx(request)
-            return []
+            return Told([], self._onnx(request))
         if _precision(self._interpreter) != "float32":
             Path(request.target).write_bytes(self._path.read_bytes())
-            return []
+            return Told()
         items = _items(request)
-        content, layers = self._path.read_bytes(), []
+        shown = _spread(items, _SHOWN_ITEMS)
+        content, layers, said = self._path.read_bytes(), list[Layer](), list[str]()
         if request.recipe.weights != "float32":
             work = self._quantizer(request.recipe, items)
             content = _quantized(work, request.recipe, request.calibration, items)
-            layers = noise.of_layers(work.content, content, _spread(items, _SHOWN_ITEMS))
-            content = whole_delegate.rewritten(content)
-        Path(request.target).write_bytes(_slim(content, request.recipe, _spread(items, _SHOWN_ITEMS)))
-        return layers
+            layers = noise.of_layers(work.content, content, shown)
+            content, said = whole_delegate.rewritten(content)
+            said = [*self._modern.said, *said]
+        elif request.recipe.sparse:
+            content, said = sparse_tflite.sparse(content, shown)
+        Path(request.target).write_bytes(_slim(content, request.recipe, shown))
+        return Told(layers, said)
 
     def rank(self, request: Rank) -> list[Layer]:
         """See `base.Quantizable`."""
@@ -84,24 +88,24 @@ class TfliteModel:
         return noise.ranked(layers(work.content), noise.answers(work.content, some), alone)
 
     @cached_property
-    def _modern(self) -> bytes:
+    def _modern(self) -> Passed:
         """The float model that is quantized."""
         return fold.folded(modern.modernised(self._path.read_bytes()))
 
     def _quantizer(self, recipe: Recipe, items: Any) -> TfliteQuantizer:
         if recipe.equalized not in self._quantizers:
-            content = equalize.equalized(self._modern, items) if recipe.equalized else self._modern
+            content = equalize.equalized(self._modern.content, items) if recipe.equalized else self._modern.content
             self._quantizers[recipe.equalized] = TfliteQuantizer(content)
         return self._quantizers[recipe.equalized]
 
-    def _onnx(self, request: Export) -> None:
+    def _onnx(self, request: Export) -> list[str]:
         import tf2onnx
 
         from converter.formats.keras import OPSET
         from converter.formats.onnx import write_onnx
 
         model, _ = tf2onnx.convert.from_tflite(str(self._path), opset=OPSET)
-        write_onnx(model, request)
+        return write_onnx(model, request)
 
 
 def _quantized(work: TfliteQuantizer, recipe: Recipe, calibration: str, items: Any) -> bytes:

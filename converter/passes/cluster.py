@@ -1,5 +1,8 @@
 """Weight sharing (Deep Compression, Han et al. 2016, arXiv 1510.00149): each layer has a few values, found by k-means
 and then trained: the gradients of all weights with one value move that value. What is zero stays zero.
+
+Batch normalization scales each channel by a number of its own, so it is folded away before (fold_keras); for the same
+reason int8 weights have one scale for a whole layer then (qat). So as many values are in the exported file.
 """
 
 from __future__ import annotations
@@ -55,13 +58,17 @@ def sharing_of(layers: Sequence[tuple[str, Kernel]], values: int) -> Sharing:
 
 
 def shares(weights: Array, values: int) -> Array:
-    """The group of each weight: 0 for what is zero, 1 … `values` by k-means from centres at equal distances."""
+    """The group of each weight: 0 for what is zero, 1 … `values` by k-means from centres at equal distances.
+
+    Where no more values are left than that, each is a group.
+    """
     flat = weights.ravel()
     used = flat[flat != 0]
     groups = np.zeros(flat.size, np.int64)
     if not used.size:
         return groups.reshape(weights.shape)
-    centres = np.unique(np.linspace(used.min(), used.max(), values))
+    found = np.unique(used)
+    centres = found if found.size <= values else np.unique(np.linspace(used.min(), used.max(), values))
     for _ in range(_ROUNDS):
         edges = (centres[1:] + centres[:-1]) / 2
         near = np.searchsorted(edges, used)

@@ -13,7 +13,18 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from converter.passes.sharing import packed
-from converter.passes.tflite_graph import Array, TooLargeError, code, drop_unused, is_inner, makers, read, values
+from converter.passes.tflite_graph import (
+    Array,
+    Passed,
+    TooLargeError,
+    code,
+    constant,
+    drop_unused,
+    is_inner,
+    makers,
+    read,
+    values,
+)
 
 _OP = schema.BuiltinOperator
 _ACTIVATION = schema.ActivationFunctionType
@@ -45,23 +56,28 @@ class _Layer(NamedTuple):
         return isinstance(self.operator.builtinOptions, schema.Conv2DOptionsT)
 
 
-def folded(content: bytes) -> bytes:
-    """The float model with such pairs folded; the same bytes where there are none."""
+def folded(content: bytes) -> Passed:
+    """The float model with such pairs folded."""
     try:
         model = read(content)
     except TooLargeError:
-        return content
-    graph, changed = model.subgraphs[0], False
+        return Passed(content, [])
+    graph, said = model.subgraphs[0], list[str]()
     for operator in list(graph.operators):
         second = _layer(model, graph, operator)
         first = _layer(model, graph, makers(graph).get(int(operator.inputs[0]))) if second else None
         if first and second and _pays(graph, first, second):
             _fold(model, graph, first, second)
-            changed = True
-    if not changed:
-        return content
+            said.append(_told(first, second))
+    if not said:
+        return Passed(content, said)
     drop_unused(model)
-    return packed(model)
+    return Passed(packed(model), said)
+
+
+def _told(first: _Layer, second: _Layer) -> str:
+    sizes = first.weights.size + second.weights.size, len(second.weights) * first.weights[0].size
+    return f"two layers folded into one: {sizes[0]:,} weights were, {sizes[1]:,} are"
 
 
 def _layer(model: Any, graph: Any, operator: Any) -> _Layer | None:
@@ -109,16 +125,6 @@ def _fold(model: Any, graph: Any, first: _Layer, second: _Layer) -> None:
     kept.builtinOptions.fusedActivationFunction = second.operator.builtinOptions.fusedActivationFunction
     if isinstance(kept.builtinOptions, schema.FullyConnectedOptionsT):
         weights = weights[:, 0, 0]
-    kept.inputs = np.array([source, _constant(model, graph, weights), _constant(model, graph, bias)], np.int32)
+    kept.inputs = np.array([source, constant(model, graph, weights), constant(model, graph, bias)], np.int32)
     kept.outputs = target
     graph.operators.remove(gone)
-
-
-def _constant(model: Any, graph: Any, numbers: Array) -> int:
-    model.buffers.append(schema.BufferT(data=np.frombuffer(numbers.astype("<f4").tobytes(), np.uint8)))
-    place, shape = len(graph.tensors), np.array(numbers.shape, np.int32)
-    name = b"folded_%d" % place
-    graph.tensors.append(
-        schema.TensorT(shape=shape, type=schema.TensorType.FLOAT32, buffer=len(model.buffers) - 1, name=name)
-    )
-    return place

@@ -48,17 +48,18 @@ class Prepared(NamedTuple):
     said: list[str]
 
 
-def prepared(model: Any, seen: Array) -> Prepared:
+def prepared(model: Any, seen: Array, *, by_tensor: bool = False) -> Prepared:
     """A copy of the model that computes as its int8 export will, with ranges of what it makes of `seen`.
 
     Args:
         seen: float32 [n, …], of the training data.
+        by_tensor: one scale for all weights of a layer, not one for each channel.
 
     Raises:
         InputError: layers have no int8 form that training knows; each is named.
     """
     graph = Graph(model)
-    build = _Build(graph)
+    build = _Build(graph, by_tensor=by_tensor)
     if problems := list(build.unknown()):
         raise InputError(*problems)
     made = rebuilt(graph, build.call)
@@ -74,8 +75,8 @@ def prepared(model: Any, seen: Array) -> Prepared:
 class _Build:
     """What stands for each layer."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    def __init__(self, graph: Graph, *, by_tensor: bool) -> None:
+        self._graph, self._by_tensor = graph, by_tensor
         self._norms = norms(graph)
         self.gone = {norm.name for norm in self._norms.values()}
         self.gone |= {layer.name for layer in graph.layers if isinstance(layer, _NOTHING)}
@@ -97,7 +98,8 @@ class _Build:
             return self._ranged(layer, called(remade(layer), inputs))
         norm, activation = self._norms.get(layer.name), layer.activation
         inner = remade(layer, activation="linear")
-        answer = Rounded(inner, remade(norm) if norm else None, self.ranges[self._origin(layer)])(inputs[0])
+        source = self.ranges[self._origin(layer)]
+        answer = Rounded(inner, remade(norm) if norm else None, source, by_tensor=self._by_tensor)(inputs[0])
         if activation is _ACT.linear:
             return self._ranged(layer, answer)
         if activation is not _ACT.relu and activation is not _ACT.relu6:

@@ -25,7 +25,7 @@ def write(model: Any, original: Any, target: str, seen: Array) -> str:
         original: whose names inputs and outputs get.
         seen: float32 [n, …], on some of which a smaller file must give the same bits.
     """
-    content = whole_delegate.rewritten(tflite(model, original))
+    content = whole_delegate.rewritten(tflite(model, original)).content
     try:
         content = slim_tflite.proven(content, seen[:_SHOWN])
     except slim_tflite.DeclinedError as error:

@@ -82,10 +82,11 @@ class Rounded(keras.layers.Layer):  # type: ignore[misc]
     Its activation is not applied.
     """
 
-    def __init__(self, inner: Any, norm: Any, source: Range | Fixed) -> None:
+    def __init__(self, inner: Any, norm: Any, source: Range | Fixed, *, by_tensor: bool) -> None:
         """Args: `norm` None where there is none; `source`: the range of what the layer reads."""
         super().__init__(name=inner.name)
         self.inner, self.norm = inner, norm
+        self._by_tensor = by_tensor or isinstance(inner, keras.layers.Dense)
         self._source = [source]  # in a list: its variables are not this layer's
 
     def build(self, shape: Any) -> None:
@@ -109,7 +110,7 @@ class Rounded(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         """The linear answer."""
         kernel, bias = self.folded()
-        weights, most = rounded_weights(kernel, self.inner)
+        weights, most = rounded_weights(kernel, self.inner, by_tensor=self._by_tensor)
         return self.computed(x, weights) + _in_steps(bias, self._source[0].step * most / _SIDE)
 
     def computed(self, x: Any, kernel: Any) -> Any:
@@ -133,12 +134,13 @@ class Rounded(keras.layers.Layer):  # type: ignore[misc]
         return isinstance(self.inner, DEPTHWISE)
 
 
-def rounded_weights(kernel: Any, layer: Any) -> tuple[Any, Any]:
-    """To 255 steps, the middle one 0: per output channel, of a dense layer per tensor; and the largest of each.
+def rounded_weights(kernel: Any, layer: Any, *, by_tensor: bool) -> tuple[Any, Any]:
+    """To 255 steps, the middle one 0: per output channel or per tensor; and the largest of each.
 
-    TensorFlow's converter transposes the weights of a dense layer, and refuses to where each row has a range.
+    A dense layer is rounded per tensor: TensorFlow's converter transposes its weights, and refuses to where each row
+    has a range.
     """
-    if isinstance(layer, keras.layers.Dense):
+    if by_tensor:
         most = _most(kernel, list(range(len(kernel.shape))))
         return tf.quantization.fake_quant_with_min_max_vars(kernel, -most, most, _BITS, narrow_range=True), most
     flat = tf.reshape(kernel, [*kernel.shape[:-2], -1]) if isinstance(layer, DEPTHWISE) else kernel

@@ -36,6 +36,17 @@ def difference(before: bytes, after: bytes, items: npt.NDArray[Any]) -> str:
     return ""
 
 
+def distance(before: bytes, after: bytes, items: npt.NDArray[Any]) -> float:
+    """How far apart their answers to `items` are at most, by whatever kernels, as a part of the largest answer."""
+    found = 0.0
+    for resolver in _KERNELS.values():
+        runs = [_open(content, resolver) for content in (before, after)]
+        old, new = ([b"".join(each) for each in _answers(run, items)] for run in runs)
+        known, told = (np.frombuffer(b"".join(each), np.float32) for each in (old, new))
+        found = max(found, float(np.abs(told - known).max() / (np.abs(known).max() or 1.0)))
+    return found
+
+
 def _open(content: bytes, resolver: OpResolverType) -> Any:
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=resolver)
     interpreter.allocate_tensors()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,18 @@ Array = npt.NDArray[Any]
 
 LARGEST_BYTES = (1 << 31) - 1
 """A FlatBuffer's own limit: weights of a larger file have to lie behind it."""
+
+
+class Passed(NamedTuple):
+    """What a pass makes of a file.
+
+    Attributes:
+        content: the same bytes where there was nothing to do.
+        said: what was done, for people.
+    """
+
+    content: bytes
+    said: list[str]
 
 
 class TooLargeError(Exception):
@@ -80,14 +92,14 @@ def values(model: Any, graph: Any, tensor: int, dtype: str = "<i4") -> Array | N
     )
 
 
-def constant(model: Any, graph: Any, numbers: Sequence[int]) -> int:
-    """A new int32 constant; its place among the tensors."""
-    data = np.frombuffer(np.asarray(numbers, "<i4").tobytes(), np.uint8)
-    model.buffers.append(schema.BufferT(data=data))
-    place, shape = len(graph.tensors), np.array([len(numbers)], np.int32)
+def constant(model: Any, graph: Any, numbers: Array | Sequence[int]) -> int:
+    """A new constant, float32 or int32; its place among the tensors."""
+    array = np.asarray(numbers)
+    dtype, kind = ("<f4", schema.TensorType.FLOAT32) if array.dtype.kind == "f" else ("<i4", schema.TensorType.INT32)
+    model.buffers.append(schema.BufferT(data=np.frombuffer(array.astype(dtype).tobytes(), np.uint8)))
+    place, shape = len(graph.tensors), np.array(array.shape, np.int32)
     name = b"godwit_%d" % place
-    tensor = schema.TensorT(shape=shape, type=schema.TensorType.INT32, buffer=len(model.buffers) - 1, name=name)
-    graph.tensors.append(tensor)
+    graph.tensors.append(schema.TensorT(shape=shape, type=kind, buffer=len(model.buffers) - 1, name=name))
     return place
 
 

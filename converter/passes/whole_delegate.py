@@ -4,7 +4,8 @@ Every operator left behind runs in a slow kernel and cuts the delegate in two. O
 TensorFlow's converter there are two: a global average pooling (XNNPACK averages int8 only as MEAN), and
 the softmax before the last DEQUANTIZE (XNNPACK's is float only; in float it also keeps the probabilities
 that 1/256 steps round away). Both are shorter to write the other way round. Of models from PyTorch there
-are slices with steps (see `strided`), and a TRANSPOSE before a MEAN that could as well do without.
+are slices with steps (see `strided`), and a TRANSPOSE before a MEAN that could as well do without. Functions that
+XNNPACK has in float only are computed so (see `in_float`).
 """
 
 from __future__ import annotations
@@ -14,29 +15,41 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from converter.passes.in_float import in_float
 from converter.passes.sharing import packed
 from converter.passes.strided import strided_as_slice
-from converter.passes.tflite_graph import TooLargeError, code, constant, is_inner, makers, opcode, read, values
+from converter.passes.tflite_graph import (
+    Passed,
+    TooLargeError,
+    code,
+    constant,
+    is_inner,
+    makers,
+    opcode,
+    read,
+    values,
+)
 
 _Operator = schema.BuiltinOperator
 _INT8_MEAN_VERSION = 2
 
 
-def rewritten(content: bytes) -> bytes:
-    """The model with those operators replaced; the same bytes where there are none."""
+def rewritten(content: bytes) -> Passed:
+    """The model with those operators replaced."""
     try:
         model = read(content)
     except TooLargeError:
-        return content
-    changed = False
+        return Passed(content, [])
+    said = []
     for graph in model.subgraphs:
-        changed |= _softmax_in_float(model, graph)
-        changed |= _pooling_as_mean(model, graph)
-        changed |= _mean_where_it_is(model, graph)
-        changed |= strided_as_slice(model, graph)
-    if not changed:
-        return content
-    return packed(model)
+        done = {
+            "SOFTMAX in float, after DEQUANTIZE": _softmax_in_float(model, graph),
+            "AVERAGE_POOL_2D over all places as MEAN": pooling_as_mean(model, graph, schema.TensorType.INT8),
+            "TRANSPOSE before MEAN left out": _mean_where_it_is(model, graph),
+            "STRIDED_SLICE as SLICE of rows": strided_as_slice(model, graph),
+        }
+        said += [*(text for text, changed in done.items() if changed), *in_float(model, graph)]
+    return Passed(packed(model), [f"for XNNPACK: {text}" for text in said]) if said else Passed(content, [])
 
 
 def _softmax_in_float(model: Any, graph: Any) -> bool:
@@ -62,8 +75,8 @@ def _softmax_in_float(model: Any, graph: Any) -> bool:
     return changed
 
 
-def _pooling_as_mean(model: Any, graph: Any) -> bool:
-    """An int8 AVERAGE_POOL_2D over all of height and width becomes MEAN."""
+def pooling_as_mean(model: Any, graph: Any, kind: int) -> bool:
+    """An AVERAGE_POOL_2D of that type over all of height and width becomes MEAN."""
     changed = False
     for pooling in graph.operators:
         if code(model, pooling) != _Operator.AVERAGE_POOL_2D:
@@ -72,10 +85,10 @@ def _pooling_as_mean(model: Any, graph: Any) -> bool:
         whole = [options.filterHeight, options.filterWidth] == [int(size) for size in tensor.shape[1:3]]
         single = list(graph.tensors[pooling.outputs[0]].shape[1:3]) == [1, 1]
         activated = options.fusedActivationFunction != schema.ActivationFunctionType.NONE
-        if tensor.type != schema.TensorType.INT8 or not whole or not single or activated:
+        if tensor.type != kind or not whole or not single or activated:
             continue
         pooling.inputs = np.array([pooling.inputs[0], constant(model, graph, [1, 2])], np.int32)
-        pooling.opcodeIndex = opcode(model, _Operator.MEAN, _INT8_MEAN_VERSION)
+        pooling.opcodeIndex = opcode(model, _Operator.MEAN, _INT8_MEAN_VERSION if kind == schema.TensorType.INT8 else 1)
         pooling.builtinOptionsType = schema.BuiltinOptions.ReducerOptions
         pooling.builtinOptions = schema.ReducerOptionsT(keepDims=True)
         changed = True

@@ -101,7 +101,7 @@ def write(model: Simulated, example: torch.Tensor, target: str, seen: Array) -> 
     """
     path = Path(f"{target}.tflite")
     _written(model, example, path)
-    content = whole_delegate.rewritten(float_ends.given(path.read_bytes()))
+    content = whole_delegate.rewritten(float_ends.given(path.read_bytes())).content
     try:
         content = slim_tflite.proven(content, seen[:_SHOWN])
     except slim_tflite.DeclinedError as error:

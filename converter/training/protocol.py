@@ -8,6 +8,7 @@ import msgspec
 
 from converter.protocol import Failed, Rejected
 from converter.training.checkpoint import Point
+from converter.training.room import Room
 from converter.training.settings import Settings
 
 
@@ -16,6 +17,7 @@ class Train(msgspec.Struct, frozen=True, tag="train"):
 
     Attributes:
         model: the Keras model; of PyTorch code the state dict; `format` of it.
+        layers: a Python file that registers the model's own; empty where it has none.
         recipe: name, as `steps.parse` reads it.
         task: of the project.
         data: .npz with t0 and y, of the training data.
@@ -23,6 +25,7 @@ class Train(msgspec.Struct, frozen=True, tag="train"):
         target: file to write, without its suffix: .tflite after qat, otherwise .keras, for PyTorch .pt2.
         checkpoints: a folder that stays.
         key: what the training follows from.
+        room: for a student that is sized by it.
         budget_s: training ends at the epoch that would pass it; 0 for no end.
         most_lost: accuracy, as a part of 1, that may be missing on held-out data when half of the epochs that
             recover are over; more is hopeless.
@@ -41,6 +44,8 @@ class Train(msgspec.Struct, frozen=True, tag="train"):
     checkpoints: str
     key: str
     settings: Settings
+    layers: str = ""
+    room: Room = Room()
     budget_s: float = 0.0
     most_lost: float = 1.0
     code: str = ""

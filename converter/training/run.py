@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from converter.passes import channels, distil, qat, qat_export
+from converter.formats import own_layers
+from converter.passes import channels, distil, fold_keras, qat, qat_export
 from converter.passes.keras_graph import copied, kernels
+from converter.passes.qat_layers import Rounded
 from converter.training import data, fits, loop, objective, recipe, students
 from converter.training.data import Array, Items, Split
 from converter.training.protocol import Train, Trained
 from converter.training.recipe import Made
 from converter.training.settings import Settings
 from converter.training.stepping import Kernel, Rule, Run
-from converter.training.steps import Steps
+from converter.training.steps import Steps, parse
+
+_SEEN = 1000
+"""Items that tell what each layer suffers without some of its channels."""
 
 _MOMENTUM = 0.97
 """Of batch normalization at most: its statistics must follow in few epochs what thinning and zeros change."""
@@ -33,6 +38,8 @@ class _Keras:
     def __init__(self, request: Train) -> None:
         keras.utils.set_random_seed(request.settings.seed)
         self._request = request
+        if request.layers:
+            own_layers.register(Path(request.layers))
         self._original = load(Path(request.model), request.format)
         self._teacher = load(Path(request.teacher), "keras") if request.teacher else self._original
         self.loss = fits.kind(request.settings.loss, request.task)
@@ -47,7 +54,9 @@ class _Keras:
 
     def student(self, steps: Steps, split: Split) -> Made:
         original = self._original
-        if steps.student:
+        if steps.student and not steps.width:
+            made, said = students.sized(original, self._request.room)
+        elif steps.student:
             made = students.made(steps.student, steps.width, original)
             said = [f"{steps.student}: {made.count_params():,} weights, the model has {original.count_params():,}"]
         else:
@@ -56,22 +65,42 @@ class _Keras:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = min(layer.momentum, _MOMENTUM)
         if not steps.channels:
-            return Made(made, said)
-        scores = channels.importance(made, "taylor", split.train, self.loss)
-        thinned = channels.thinned(made, steps.channels / 100, scores)
-        return Made(thinned.model, [*said, *thinned.said])
+            return self._shared(steps, made, said)
+        scores = channels.importance(made, self._request.settings.channels_by, split.train, self.loss)
+        thinned = channels.thinned(made, self._ratios(made, steps.channels, split, scores), scores)
+        return self._shared(steps, thinned.model, [*said, *thinned.said])
+
+    def _ratios(
+        self, model: Any, percent: int, split: Split, scores: Mapping[str, Array]
+    ) -> float | Mapping[str, float]:
+        if self._request.settings.channels_ratios == "even":
+            return percent / 100
+        some = Items(split.train.x[:_SEEN], split.train.y[:_SEEN])
+        return channels.by_sensitivity(model, percent, lambda each: loop.judged(each, some, self.loss)[0], scores)
+
+    def _shared(self, steps: Steps, student: Any, said: list[str]) -> Made:
+        """Values that are shared stay so in the file only where no batch normalization scales them by channel."""
+        if not steps.cluster:
+            return Made(student, said)
+        folded = fold_keras.folded(student)
+        return Made(folded.model, [*said, *folded.said])
 
     def kernels(self, student: Any) -> list[tuple[str, Kernel]]:
         return kernels(student)
 
     def run(self, student: Any, split: Split, settings: Settings, distil_it: bool, rules: Sequence[Rule]) -> Run:
+        simulated = any(isinstance(layer, Rounded) for layer in student.layers)  # has other layers' answers
+        hints = [] if simulated else settings.hints
         wanted = (
-            distil.distilling(self._teacher, student, settings, self.loss) if distil_it else objective.plain(self.loss)
+            distil.distilling(self._teacher, student, settings, self.loss, hints)
+            if distil_it
+            else objective.plain(self.loss)
         )
         return loop.Run(student, split.train, settings, wanted, self.loss, rules)
 
     def prepared(self, student: Any, seen: Array) -> Made:
-        return Made(*qat.prepared(student, seen))
+        by_tensor = bool(parse(self._request.recipe, "recipe").cluster)
+        return Made(*qat.prepared(student, seen, by_tensor=by_tensor))
 
     def save(self, student: Any, target: str) -> str:
         path = f"{target}.keras"

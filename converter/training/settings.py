@@ -24,6 +24,11 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         recipes: names of recipes that train, as in channels50+distil+qat-int8; the usual ones where empty.
         teacher: a .keras model that distillation learns from, relative to the project file; the model itself
             where empty.
+        channels_by: what tells how much a channel matters: how the loss would change without it (taylor), the size of
+            its weights (l1, l2), or the scale of the batch normalization after it (norm).
+        channels_ratios: even: every layer loses the same part; sensitivity: those that hurt least lose more.
+        hints: names of layers that model and teacher both have; distillation in float brings their answers together
+            too (Romero 2015, arXiv 1412.6550).
         epochs: of one step of a recipe, at most.
         learning_rate: the largest, of Adam; it falls to a hundredth in a half cosine.
         decay: λ of λ‖w‖² over all kernels.
@@ -38,6 +43,9 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     recipes: list[str] = []
     teacher: str = ""
+    channels_by: Literal["taylor", "l1", "l2", "norm"] = "taylor"
+    channels_ratios: Literal["even", "sensitivity"] = "even"
+    hints: list[str] = []
     epochs: Annotated[int, Meta(ge=1, le=10_000)] = 30
     batch: Annotated[int, Meta(ge=1, le=4096)] = 64
     learning_rate: Positive = 1e-3

@@ -13,7 +13,7 @@ from firmware_profiles.errors import InputError, Problem, did_you_mean
 TrainedPrecision = Literal["float32", "float16", "int8"]
 _NAME = re.compile(r"(?P<steps>[a-z0-9]+(\+[a-z0-9]+)*)-(?P<precision>float32|float16|int8)\Z")
 _NUMBERED = re.compile(r"(channels|prunelayers|prune|cluster|mobilenet)([1-9][0-9]{0,2})\Z")
-_PLAIN = ("distil", "qat", "finetune", "prune2of4", "squeezenet")
+_PLAIN = ("distil", "qat", "finetune", "prune2of4", "squeezenet", "mobilenet")
 KNOWN = ("channels50", "prune70", "prunelayers70", "cluster16", "mobilenet25", *_PLAIN)
 """An example of each step: a number is a part in percent that goes, for cluster the values of a layer, for mobilenet
 its width in percent."""
@@ -34,7 +34,8 @@ class Steps(msgspec.Struct, frozen=True):
     """What a recipe does, in the order that it is done, whatever the order in its name.
 
     Attributes:
-        student: mobilenet or squeezenet in place of the model; width of a mobilenet in percent.
+        student: mobilenet or squeezenet in place of the model.
+        width: of a mobilenet, in percent; 0 for the largest that fits the profiles.
         channels, prune: percent that goes.
         scope: where the smallest weights are looked for.
         cluster: values a layer; 0 shares none.
@@ -101,6 +102,9 @@ def parse(name: str, where: str) -> Steps:
     ]
     if found.get("qat") and precision != "int8":
         problems.append(Problem(where, "-int8 after qat", f"-{precision}", "correct the name"))
+    if found.get("cluster") and precision == "int8" and not found.get("qat"):
+        step = "add +qat, which gives a layer one scale"
+        problems.append(Problem(where, "shared values that stay shared", "a scale for each channel of int8", step))
     if problems:
         raise InputError(*problems)
     found.pop("finetune", None)
@@ -121,6 +125,8 @@ def _told(word: str) -> dict[str, object] | None:
         return {"prune": 50, "scope": "blocks"}
     if word == "squeezenet":
         return {"student": "squeezenet"}
+    if word == "mobilenet":
+        return {"student": "mobilenet", "width": 0}
     if word in _PLAIN:
         return {word: True}
     match = _NUMBERED.match(word)

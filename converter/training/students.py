@@ -2,16 +2,19 @@
 
 MobileNet (Howard et al. 2017, arXiv 1704.04861) with its width multiplier, SqueezeNet (Iandola et al. 2016,
 arXiv 1602.07360) with its fire modules; both with as many halvings as the image is large, so that small images work.
-A smaller resolution is what the project's [input] declares.
+Their strides pad as much on one side as on the other, as XNNPACK's sparse kernels want (passes/sparse_rules.py).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import keras
 
+from converter.passes.keras_graph import DEPTHWISE, kernel
 from converter.training.objective import last_activation
+from converter.training.room import Room
 from firmware_profiles.errors import InputError, Problem
 
 _LAYERS = keras.layers
@@ -21,11 +24,51 @@ _FIRES = ((16, 64), (16, 64), (0, 0), (32, 128), (32, 128), (0, 0), (48, 192), (
 """Squeezed and expanded channels; 0 halves the image."""
 
 
-def made(student: Literal["mobilenet", "squeezenet"], width: int, model: Any) -> Any:
+_WIDTHS = (100, 75, 50, 35, 25)
+_SMALLEST_IMAGE = 32
+"""Below it is not halved."""
+
+
+def sized(model: Any, room: Room) -> tuple[Any, list[str]]:
+    """The largest MobileNet for which there is room, and that is smaller than the model; what it is, for people.
+
+    Raises:
+        InputError: there is none; else as `made`.
+    """
+    own = Room(model.count_params(), multiply_adds(model))
+    most = Room(*map(min, room, own))
+    shapes = [(width, halved) for halved in (False, True) for width in _WIDTHS]
+    for width, halved in sorted(shapes, key=lambda each: -(each[0] ** 2) / (4 if each[1] else 1)):
+        if halved and min(model.inputs[0].shape[1:3]) < _SMALLEST_IMAGE:
+            continue
+        student = made("mobilenet", width, model, halved=halved)
+        cost = Room(student.count_params(), multiply_adds(student))
+        if cost.weights <= most.weights and cost.multiply_adds <= most.multiply_adds:
+            told = f"mobilenet of {width} % width{', from images of half the size' if halved else ''}"
+            return student, [f"{told}: {_told(cost)}; there is room for {_told(room)}, the model has {_told(own)}"]
+    step = "thin the model itself: channels50 in place of it"
+    raise InputError(Problem("mobilenet", f"a student of at most {_told(most)}", f"{_told(cost)}, the smallest", step))
+
+
+def multiply_adds(model: Any) -> int:
+    """Of one inference: convolutions and matrix products."""
+    return sum(
+        math.prod(layer.output.shape[1:]) * math.prod(weights.shape[: -2 if isinstance(layer, DEPTHWISE) else -1])
+        for layer in model.layers
+        if (weights := kernel(layer)) is not None
+    )
+
+
+def _told(cost: Room) -> str:
+    return f"{cost.weights:,} weights and {cost.multiply_adds / 1e6:,.1f} M multiply-adds"
+
+
+def made(student: Literal["mobilenet", "squeezenet"], width: int, model: Any, *, halved: bool = False) -> Any:
     """The student in the place of the model, not trained.
 
     Args:
         width: of a MobileNet, in percent.
+        halved: it sees the image in half its resolution.
 
     Raises:
         InputError: the model takes no images, or gives something else than classes or numbers.
@@ -35,6 +78,7 @@ def made(student: Literal["mobilenet", "squeezenet"], width: int, model: Any) ->
         step = "thin the model itself: channels50 in place of it"
         raise InputError(Problem(student, "a model of images that gives one row of numbers", str(tuple(shape)), step))
     x = inputs = keras.Input(shape, name=model.inputs[0].name)
+    x = _LAYERS.AveragePooling2D(2)(x) if halved else x
     x = _mobilenet(x, width / 100) if student == "mobilenet" else _squeezenet(x)
     x = _LAYERS.GlobalAveragePooling2D()(x)
     x = _LAYERS.Dense(model.outputs[0].shape[-1])(x)
@@ -45,11 +89,18 @@ def _mobilenet(x: Any, width: float) -> Any:
     def filters(count: int) -> int:
         return max(_SMALLEST, round(count * width / _SMALLEST) * _SMALLEST)
 
-    x = _normed(_LAYERS.Conv2D(filters(32), 3, _halving(x), "same", use_bias=False)(x))
-    for count, stride in _BLOCKS:
-        x = _normed(_LAYERS.DepthwiseConv2D(3, stride if x.shape[1] > 4 else 1, "same", use_bias=False)(x))
+    x, padding = _padded(x, stride := _halving(x))
+    x = _normed(_LAYERS.Conv2D(filters(32), 3, stride, padding, use_bias=False)(x))
+    for count, wanted in _BLOCKS:
+        x, padding = _padded(x, stride := wanted if x.shape[1] > 4 else 1)
+        x = _normed(_LAYERS.DepthwiseConv2D(3, stride, padding, use_bias=False)(x))
         x = _normed(_LAYERS.Conv2D(filters(count), 1, use_bias=False)(x))
     return x
+
+
+def _padded(x: Any, stride: int) -> tuple[Any, str]:
+    """For a 3 × 3 layer: before a stride of 2 TensorFlow's own padding is uneven."""
+    return (x, "same") if stride == 1 else (_LAYERS.ZeroPadding2D(1)(x), "valid")
 
 
 def _squeezenet(x: Any) -> Any:

@@ -11,11 +11,15 @@ from typing import Any
 
 import keras
 import numpy as np
+from ai_edge_litert.schema_py_generated import BuiltinOperator as Operator
 
+from converter.formats.keras import of_model
 from converter.passes import channels, cluster, distil, fold_keras, prune, qat, qat_export
 from converter.passes.finetune import finetune
 from converter.passes.keras_graph import copied, kernel
-from converter.training import data, objective
+from converter.passes.tflite_graph import code, read, values
+from converter.training import data, objective, students
+from converter.training.room import Room
 from converter.training.settings import Settings
 from firmware_profiles.errors import InputError
 from tests.converter import small_nets
@@ -39,17 +43,23 @@ def main() -> None:
         "qat": _qat(model, split, others),
         "qat_bad": _told(lambda: qat.prepared(_with_gelu(), ours.x[:10])),
         "hints": _hints(model, split),
+        "students": _students(model, split, others),
         "odd": {name: _told(lambda made=made: copied(made())) for name, made in _ODD.items()},
     }
     print(json.dumps(facts))
 
 
+def _answers(model: Any, items: Any) -> Any:
+    """Called as it is: `predict` would trace a graph for each model."""
+    return model(items.x, training=False).numpy()
+
+
 def _right(model: Any, items: Any) -> float:
-    return float((model.predict(items.x, verbose=0).argmax(1) == items.y).mean())
+    return float((_answers(model, items).argmax(1) == items.y).mean())
 
 
 def _differ(one: Any, other: Any, items: Any) -> float:
-    return float(np.abs(one.predict(items.x, verbose=0) - other.predict(items.x, verbose=0)).max())
+    return float(np.abs(_answers(one, items) - _answers(other, items)).max())
 
 
 def _told(call: Any) -> list[str]:
@@ -114,13 +124,18 @@ def _first_half(weights: Any) -> Any:
 
 
 def _prune(model: Any, split: Any) -> dict[str, Any]:
+    """Zeros grow in a training by one of the rules, and hold in the next; the others only differ in where they are."""
     found: dict[str, Any] = {}
     for scope, percent in (("global", 70), ("layer", 70), ("blocks", 50)):
         student = copied(model)
         rule = prune.pruning(student, percent, scope)
-        finetune(student, split, QUICK, objective.plain("crossentropy"), "crossentropy", [rule])
+        if scope == "global":
+            finetune(student, split, QUICK, objective.plain("crossentropy"), "crossentropy", [rule])
+        else:
+            rule.after_step(1.0)
         zeros = prune.sparsity(student)
-        finetune(student, split, QUICK, objective.plain("crossentropy"), "crossentropy", [prune.held(student)])
+        if scope == "global":
+            finetune(student, split, QUICK, objective.plain("crossentropy"), "crossentropy", [prune.held(student)])
         kernels = [kernel(layer).numpy() for layer in student.layers if kernel(layer) is not None]
         found[scope] = {
             "zeros": zeros,
@@ -135,10 +150,28 @@ def _prune(model: Any, split: Any) -> dict[str, Any]:
 
 
 def _cluster(model: Any, split: Any) -> dict[str, Any]:
-    student = copied(model)
+    student = fold_keras.folded(model).model
     finetune(student, split, QUICK, objective.plain("crossentropy"), "crossentropy", [cluster.sharing(student, 8)])
+    simulated = qat.prepared(student, split.train.x[:200], by_tensor=True).model
+    rules = [cluster.sharing(simulated, 8)]
+    finetune(simulated, split, QUICK, objective.plain("crossentropy"), "crossentropy", rules)
     kernels = [kernel(layer).numpy() for layer in student.layers if kernel(layer) is not None]
-    return {"values": [len(np.unique(each[each != 0])) for each in kernels]}
+    shape = [1, *model.inputs[0].shape[1:]]
+    return {
+        "values": [len(np.unique(each[each != 0])) for each in kernels],
+        "float32": _distinct(of_model(student).in_float(shape), "<f4"),
+        "int8": _distinct(qat_export.tflite(simulated, model), "<i1"),
+    }
+
+
+def _distinct(content: bytes, dtype: str) -> list[int]:
+    """How many values the weights of each layer have in the file, beside 0."""
+    model = read(content)
+    graph = model.subgraphs[0]
+    known = (Operator.CONV_2D, Operator.DEPTHWISE_CONV_2D, Operator.FULLY_CONNECTED)
+    layers = [each for each in graph.operators if code(model, each) in known]
+    weights = [values(model, graph, int(each.inputs[1]), dtype) for each in layers]
+    return [len(np.unique(each[each != 0])) for each in weights]
 
 
 def _qat(model: Any, split: Any, items: Any) -> dict[str, Any]:
@@ -148,7 +181,7 @@ def _qat(model: Any, split: Any, items: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = qat_export.write(simulated, model, f"{folder}/model", split.train.x)
         real, scales, name = _run(path, items.x)
-    expected = simulated.predict(items.x, verbose=0)
+    expected = _answers(simulated, items)
     ranges = [float(layer.step) for layer in simulated.layers if hasattr(layer, "step") and hasattr(layer, "low")]
     return {
         "same": float((real.argmax(1) == expected.argmax(1)).mean()),
@@ -184,6 +217,28 @@ def _hints(model: Any, split: Any) -> dict[str, Any]:
         "bad": _told(lambda: distil.distilling(model, smaller, QUICK, "crossentropy", ["first"])),
         "teacher": _told(lambda: distil.distilling(_with_gelu(), smaller, QUICK, "crossentropy")),
     }
+
+
+def _students(model: Any, split: Any, items: Any) -> dict[str, Any]:
+    """Each learns a little; the one that is sized fits its room, and is the next larger one's half or more."""
+    found: dict[str, Any] = {}
+    settings = Settings(epochs=3, batch=32, learning_rate=3e-3, seed=3)
+    for name, width in (("mobilenet", 25), ("squeezenet", 100)):
+        student = students.made(name, width, model)
+        for layer in student.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.9
+        finetune(student, split, settings, objective.plain("crossentropy"), "crossentropy")
+        found[name] = _right(student, items)
+    image = keras.Input((64, 64, 3))
+    features = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(512, 31)(image))
+    large = keras.Model(image, keras.layers.Dense(3)(features))
+    for key, room in (("any", Room()), ("some", Room(200_000, 5_000_000)), ("little", Room(40_000, 200_000))):
+        sized, said = students.sized(large, room)
+        cost = [sized.count_params(), students.multiply_adds(sized)]
+        found[key] = {"cost": cost, "said": said, "shape": [*sized.inputs[0].shape[1:]]}
+    found["none"] = _told(lambda: students.sized(large, Room(1000, 1000)))
+    return found
 
 
 def _with_gelu() -> Any:

@@ -32,7 +32,9 @@ class OneGraph:
 
     def operator(self, code: int, inputs: Sequence[int], outputs: Sequence[int], options: Any = None) -> None:
         """One more, of version 1."""
-        self._model.operatorCodes.append(schema.OperatorCodeT(deprecatedBuiltinCode=code, builtinCode=code, version=1))
+        self._model.operatorCodes.append(
+            schema.OperatorCodeT(deprecatedBuiltinCode=min(code, 127), builtinCode=code, version=1)
+        )
         place = len(self._model.operatorCodes) - 1
         added = schema.OperatorT(place, np.array(inputs, np.int32), np.array(outputs, np.int32))
         if options is not None:

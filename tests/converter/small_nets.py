@@ -39,6 +39,13 @@ def with_everything() -> Any:
     return keras.Model(image, layers.Dense(10, activation="softmax", name="classes")(x))
 
 
+def tiny() -> Any:
+    """One convolution, its normalization, and a dense layer: for what is the same with any network."""
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.ReLU()(_norm(keras.layers.Conv2D(4, 3)(image)))
+    return keras.Model(image, keras.layers.Dense(10, activation="softmax")(keras.layers.Flatten()(x)))
+
+
 def trained(items: Items, epochs: int = 8) -> Any:
     """`with_everything`, trained; the same for everyone who asks."""
     keras.utils.set_random_seed(7)

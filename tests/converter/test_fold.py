@@ -52,7 +52,7 @@ class Net(OneGraph):
     def check(self, left: list[int]) -> bytes:
         """The same answers by these operators."""
         content = self.content([self.x], [self.last])
-        after = fold.folded(content)
+        after = fold.folded(content).content
         assert operators(after) == left
         x = self.random.standard_normal([1, 6, 6, schema_channels(content)]).astype(np.float32)
         for before, now in zip(answers(content, x), answers(after, x), strict=True):
@@ -135,7 +135,7 @@ def test_what_would_change_or_cost_more_is_left(layers: Any) -> None:
     net = Net(3)
     layers(net)
     content = net.content([net.x], [net.last])
-    assert fold.folded(content) is content
+    assert fold.folded(content).content is content
 
 
 def test_what_another_reads_too_is_left() -> None:
@@ -144,4 +144,4 @@ def test_what_another_reads_too_is_left() -> None:
     between = net.last
     net.convolution(4)
     content = net.content([net.x], [between, net.last])
-    assert fold.folded(content) is content
+    assert fold.folded(content).content is content

@@ -116,7 +116,7 @@ def test_attached_files_are_not_lost() -> None:
 
 def test_what_needs_no_rewriting_is_left_alone() -> None:
     content = Path(MODELS / "tiny-float32.tflite").read_bytes()
-    assert whole_delegate.rewritten(content) is content
+    assert whole_delegate.rewritten(content).content is content
 
 
 def test_weights_behind_the_flatbuffer_come_inside() -> None:

@@ -32,7 +32,7 @@ def test_the_order_of_a_name_does_not_matter() -> None:
         ("distil+qat-int8", ["qat"]),
         ("finetune-float16", ["float"]),
         ("cluster16+qat-int8", ["cluster", "qat"]),
-        ("prune2of4+cluster16-int8", ["float", "cluster"]),
+        ("prune2of4+cluster16-float16", ["float", "cluster"]),
         ("mobilenet25+distil-float32", ["float"]),
     ],
 )

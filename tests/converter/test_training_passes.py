@@ -70,8 +70,10 @@ def test_of_four_at_most_two_are_left(facts: Any) -> None:
     assert facts["prune"]["blocks"]["most_in_a_block"] == 2
 
 
-def test_weights_share_few_values(facts: Any) -> None:
-    assert max(facts["cluster"]["values"]) <= 8
+@pytest.mark.parametrize("where", ["values", "float32", "int8"])
+def test_weights_share_few_values_in_the_file_too(facts: Any, where: str) -> None:
+    assert len(facts["cluster"][where]) == 8
+    assert max(facts["cluster"][where]) <= 8
 
 
 def test_the_export_computes_as_training_simulated(facts: Any) -> None:
@@ -95,6 +97,24 @@ def test_hints_and_teachers_must_fit(facts: Any) -> None:
     assert facts["hints"]["epochs"] == 2
     assert "hint first" in facts["hints"]["bad"][0]
     assert "teacher: output" in facts["hints"]["teacher"][0]
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "squeezenet"])
+def test_students_learn(facts: Any, name: str) -> None:
+    assert facts["students"][name] > 0.5  # of ten digits
+
+
+def test_a_mobilenet_is_as_large_as_there_is_room(facts: Any) -> None:
+    found = facts["students"]
+    costs = [found[key]["cost"] for key in ("any", "some", "little")]
+    assert costs[0] > costs[1] > costs[2]
+    assert "100 % width:" in found["any"]["said"][0]
+    assert costs[1][0] <= 200_000
+    assert costs[1][1] <= 5_000_000
+    assert costs[2][1] <= 200_000
+    assert "from images of half the size" in found["little"]["said"][0]
+    assert all(found[key]["shape"] == [64, 64, 3] for key in ("any", "some", "little"))
+    assert "expected a student of at most 1,000 weights" in found["none"][0]
 
 
 @pytest.mark.parametrize(
