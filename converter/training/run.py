@@ -106,7 +106,8 @@ class _Work:
         if not steps.channels:
             return made, said
         scores = channels.importance(made, "taylor", self.split.train, self.loss)
-        thinned = channels.thinned(made, steps.channels / 100, scores)
+        ratios = channels.inside(made, steps.channels) if steps.inside else steps.channels / 100
+        thinned = channels.thinned(made, ratios, scores)
         return thinned.model, [*said, *thinned.said]
 
     def train(self, student: Any, settings: Settings, name: str, rules: Sequence[Rule]) -> Phase:

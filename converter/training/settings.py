@@ -9,9 +9,11 @@ from msgspec import Meta
 
 from firmware_profiles.words import Positive
 
-Augmentation = Literal["flip", "shift", "cutout"]
+Augmentation = Literal["flip", "shift", "cutout", "mix"]
 """flip: left and right, half of the images; shift: by up to an eighth of each side; cutout: a square of a quarter
-of each side becomes the mean (DeVries & Taylor 2017, arXiv 1708.04552)."""
+of each side becomes the mean (DeVries & Taylor 2017, arXiv 1708.04552); mix: half of the images shine through with up
+to a half of another one (Zhang et al. 2018, arXiv 1710.09412), with the label of the stronger: a teacher answers to what
+it sees."""
 
 Loss = Literal["auto", "crossentropy", "squared"]
 """auto: cross-entropy where the task is classification, squared error elsewhere."""
