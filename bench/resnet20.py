@@ -25,15 +25,6 @@ def saved(state: Path, target: Path) -> Path:
     return target
 
 
-def of_pixels(state: Path, target: Path) -> Path:
-    """The same model with its normalisation inside, a teacher of models that take pixels 0 to 255."""
-    if not target.exists():
-        x = inputs = keras.Input((32, 32, 3))
-        x = _LAYERS.Normalization(mean=[255 * m for m in MEAN], variance=[(255 * d) ** 2 for d in DEVIATION])(x)
-        keras.Model(inputs, model(torch_state.read(state))(x)).save(target)
-    return target
-
-
 def data(raw: Path, target: Path) -> Path:
     """Pixels of an .npz (x, y) as the model takes them, in `x` and `t0`."""
     if not target.exists():

@@ -35,9 +35,9 @@ def distilling(teacher: Any, student: Any, settings: Settings, loss: str, hints:
     learner = _with_features(student, hints)
     weight, temperature = settings.teacher_weight, settings.temperature
 
-    def objective(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    def objective(model: Any, x: Any, y: Any, training: bool) -> tuple[Any, Any]:
         theirs, *their_features = told(x, False)
-        outputs, *features = learner(x, True)
+        outputs, *features = learner(x, training)
         task = task_loss(model, outputs, y, loss)
         if loss == "crossentropy":
             taught = _softened(logits(teacher, theirs), logits(model, outputs), temperature)

@@ -13,8 +13,8 @@ from converter.training.data import Items
 from converter.training.settings import Settings
 from firmware_profiles.errors import InputError, Problem
 
-Objective = Callable[[Any, Any, Any], tuple[Any, Any]]
-"""(model, x, y) → (loss, outputs), inside a gradient tape."""
+Objective = Callable[[Any, Any, Any, bool], tuple[Any, Any]]
+"""(model, x, y, training) → (loss, outputs), inside a gradient tape, and on what is held out."""
 _TINY = 1e-7
 
 
@@ -81,8 +81,8 @@ def task_loss(model: Any, outputs: Any, y: Any, loss: str) -> Any:
 def plain(loss: str) -> Objective:
     """The task's loss alone."""
 
-    def objective(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
-        outputs = model(x, training=True)
+    def objective(model: Any, x: Any, y: Any, training: bool) -> tuple[Any, Any]:
+        outputs = model(x, training=training)
         return task_loss(model, outputs, y, loss), outputs
 
     return objective

@@ -102,6 +102,7 @@ def _compared(dead: Any, items: Any) -> dict[str, Any]:
             name: {k: len(v) for k, v in channels.importance(dead, name, items, "crossentropy").items()}
             for name in ("l1", "l2", "norm", "taylor")
         },
+        "inside": channels.inside(dead, 50.0),
         "sensitivity": channels.by_sensitivity(
             dead, 50.0, lambda each: -_right(each, items), channels.importance(dead, "l1", items, "crossentropy")
         ),

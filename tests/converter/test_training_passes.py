@@ -41,6 +41,10 @@ def test_every_criterion_tells_every_filter(facts: Any) -> None:
     assert all(told == expected for told in facts["channels"]["criteria"].values())
 
 
+def test_what_an_addition_joins_stays_whole_inside(facts: Any) -> None:
+    assert facts["channels"]["inside"] == {"inner": 0.5, "left": 0.5, "right": 0.5, "hidden": 0.5}
+
+
 def test_what_hurts_less_loses_more(facts: Any) -> None:
     ratios = facts["channels"]["sensitivity"]
     assert set(ratios) == {"first", "inner", "left", "right", "hidden"}
