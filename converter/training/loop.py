@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from converter.training import data
 from converter.training.data import Items
-from converter.training.objective import Objective, plain, right
+from converter.training.objective import Objective, plain, right, unrounded
 from converter.training.settings import Settings
 
 _LAST_RATE = 0.01
@@ -56,18 +56,19 @@ class Run:
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, self._steps, alpha=_LAST_RATE)
         self._optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)
         self._optimizer.build(model.trainable_variables)
+        answering = unrounded(model)
         kernels = [each for each in model.trainable_variables if len(each.shape) > 1]
 
         def step(x: Any, y: Any) -> tuple[Any, Any]:
             with tf.GradientTape() as tape:
-                value, outputs = objective(model, x, y, True)
+                value, outputs = objective(answering, x, y, True)
                 whole = value + settings.decay * tf.add_n([tf.reduce_sum(tf.square(each)) for each in kernels])
             gradients = tape.gradient(whole, model.trainable_variables)
             self._optimizer.apply(gradients, model.trainable_variables)
-            return whole, right(model, outputs, y, loss)
+            return whole, right(answering, outputs, y, loss)
 
         self._step = tf.function(step, autograph=False, reduce_retracing=True)
-        self.judge = _judge(model, loss, objective)
+        self.judge = _judge(answering, loss, objective)
 
     def epoch(self, epoch: int, deadline_s: float) -> tuple[float, float]:
         """Mean loss and accuracy while training; it ends early at a loss that is no number."""

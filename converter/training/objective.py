@@ -65,6 +65,12 @@ def logits(model: Any, outputs: Any) -> Any:
     return outputs
 
 
+def unrounded(model: Any) -> Any:
+    """The same layers without what rounds the answer to steps (qat_layers): a probability of 0 has no logarithm."""
+    last = model.layers[-1]
+    return keras.Model(model.inputs, last.input) if hasattr(last, "rounded") else model
+
+
 def last_activation(model: Any) -> Any:
     """That gives the model's answer its form; what rounds the answer to steps (qat_layers) does not."""
     last = next(layer for layer in reversed(model.layers) if not hasattr(layer, "rounded"))

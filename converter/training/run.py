@@ -21,7 +21,7 @@ from converter.training.protocol import Phase, Train, Trained
 from converter.training.settings import Settings
 from converter.training.steps import Steps, parse
 
-_QAT_EPOCHS, _QAT_RATE = 0.25, 0.1
+_QAT_EPOCHS, _QAT_RATE = 0.2, 0.1
 """Of the settings: the model is where it should be, and only learns to be rounded."""
 
 _CLUSTER_EPOCHS, _CLUSTER_RATE = 0.5, 0.3
