@@ -57,14 +57,14 @@ def _row(model: str, recipe: str, own: list[Result]) -> str:
     )
     cells = [
         ", ".join(str(each.seed) for each in own),
-        _spread(in_float, 1) if in_float else "",
+        _spread(in_float, 1),
         _spread([each.int8.percent for each in own], 1),
         interval,
         _ratio(own, lambda export: export.bytes),
         _spread([each.int8.xz_bytes / 1000 for each in own], 1),
         _ratio(own, lambda export: export.multiply_adds),
         _ratio(own, lambda export: export.ratio),
-        _spread([each.trained.cpu_seconds / 60 for each in own], 0),
+        _spread(_minutes(own), 0),
         _spread([each.trained.peak_rss_mb / 1024 for each in own], 1),
     ]
     return f"| {model} | `{recipe}` | {goal} | {' | '.join(cells)} |"
@@ -74,7 +74,18 @@ def _ratio(own: list[Result], value: Callable[[Export], float]) -> str:
     return _spread([value(each.int8) / value(each.dense_int8) for each in own], 2)
 
 
+def _minutes(own: list[Result]) -> list[float]:
+    """Of those that one process trained from the first epoch to the last: another knows only of its own time."""
+    return [
+        each.trained.cpu_seconds / 60
+        for each in own
+        if each.trained.seconds >= sum(point.seconds for phase in each.trained.phases for point in phase.curve)
+    ]
+
+
 def _spread(values: list[float], digits: int) -> str:
+    if not values:
+        return ""
     mean = f"{statistics.mean(values):.{digits}f}"
     return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
