@@ -90,6 +90,11 @@ def test_the_export_has_the_learned_ranges(facts: Any) -> None:
     assert facts["qat"]["missing"] == []
 
 
+def test_a_mean_of_the_whole_image_has_a_range_of_its_own(facts: Any) -> None:
+    assert facts["pooled"]["own"] == ["whole_range"]
+    assert facts["pooled"]["steps"] <= 2
+
+
 def test_what_is_held_out_is_judged_as_training_does_it(facts: Any) -> None:
     """By the teacher's answers, and before the answer is rounded: many probabilities are 0 then."""
     assert facts["taught"]["held_out"] < 3 * facts["taught"]["loss"]
