@@ -58,7 +58,8 @@ class _Keras:
         if not steps.channels:
             return Made(made, said)
         scores = channels.importance(made, "taylor", split.train, self.loss)
-        thinned = channels.thinned(made, steps.channels / 100, scores)
+        ratios = channels.inside(made, steps.channels) if steps.inside else steps.channels / 100
+        thinned = channels.thinned(made, ratios, scores)
         return Made(thinned.model, [*said, *thinned.said])
 
     def kernels(self, student: Any) -> list[tuple[str, Kernel]]:

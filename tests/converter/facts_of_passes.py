@@ -38,6 +38,7 @@ def main() -> None:
         "cluster": _cluster(model, split),
         "qat": _qat(model, split, others),
         "qat_bad": _told(lambda: qat.prepared(_with_gelu(), ours.x[:10])),
+        "taught": _taught(model, split),
         "hints": _hints(model, split),
         "odd": {name: _told(lambda made=made: copied(made())) for name, made in _ODD.items()},
     }
@@ -102,6 +103,7 @@ def _compared(dead: Any, items: Any) -> dict[str, Any]:
             name: {k: len(v) for k, v in channels.importance(dead, name, items, "crossentropy").items()}
             for name in ("l1", "l2", "norm", "taylor")
         },
+        "inside": channels.inside(dead, 50.0),
         "sensitivity": channels.by_sensitivity(
             dead, 50.0, lambda each: -_right(each, items), channels.importance(dead, "l1", items, "crossentropy")
         ),
@@ -173,6 +175,15 @@ def _run(path: str, x: Any) -> tuple[Any, list[float], str]:
         answers.append(interpreter.get_tensor(target["index"])[0])
     told = [entry["quantization_parameters"]["scales"] for entry in interpreter.get_tensor_details()]
     return np.array(answers), [float(each[0]) for each in told if len(each)], source["name"]
+
+
+def _taught(model: Any, split: Any) -> dict[str, float]:
+    """What int8 simulated learns of the model itself: next to nothing is left, also where nothing is learned from."""
+    student = qat.prepared(model, split.train.x[:200]).model
+    settings = Settings(epochs=1, batch=32, learning_rate=1e-5, teacher_weight=1.0)
+    wanted = distil.distilling(model, student, settings, "crossentropy")
+    (point,) = finetune(student, split, settings, wanted, "crossentropy").curve
+    return {"loss": point.loss, "held_out": point.held_out_loss}
 
 
 def _hints(model: Any, split: Any) -> dict[str, Any]:
