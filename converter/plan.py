@@ -12,7 +12,7 @@ from converter.candidate import HERE, Row
 from converter.project import Project
 from converter.recipes import BY_NAME, RECIPES, Recipe, reference
 from converter.source import Source
-from converter.training import trainable
+from converter.training import outside, trainable
 from converter.training.steps import is_trained
 from firmware_profiles import profile as profiles
 from firmware_profiles.errors import InputError, Problem, did_you_mean
@@ -212,6 +212,8 @@ def _toolchains(plan: Plan) -> Iterator[str]:
     """What the routes of the wanted recipes and the proofs go through."""
     ready = {state.name for state in toolchain.states() if state.ready}
     needed = {name for source in plan.sources for name in routes.toolchains(source.format, plan.wanted)}
+    if plan.trained and plan.sources[0].format == "torch":
+        needed.add(outside.TORCH)
     if any(row.runtime == "tflite" for target in plan.targets for row in target.runtimes_here):
         needed.add(toolchain.TFLITE)
     for name in sorted(needed):

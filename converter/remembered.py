@@ -29,7 +29,7 @@ class RememberedRoutes:
             source.format,
             source.code,
             source.input_shape,
-            _modules(source),
+            modules(source),
             tools.fingerprint(),
         )
         self._described = False
@@ -91,7 +91,7 @@ class RememberedRoutes:
         return self._routes.describe()
 
 
-def _modules(source: Source) -> list[str]:
+def modules(source: Source) -> list[str]:
     """What the code of a source may import from beside it: its neighbours, and its own package."""
     if not source.code:
         return []

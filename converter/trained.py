@@ -13,22 +13,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from converter import build, cache, contents, fitting
+from converter import build, cache, contents, fitting, remembered
 from converter.build import Built, Trial, Workshop
 from converter.delegation import cannot_take
 from converter.judge import Judge
 from converter.plan import Plan, Target
 from converter.protocol import Failed
-from converter.recipes import BY_NAME, Recipe
+from converter.recipes import BY_NAME, Recipe, SourceFormat
 from converter.refine import Refined
 from converter.source import Source
 from converter.sources import Loaded, OpenRoutes
 from converter.training import outside
 from converter.training.protocol import Train, Trained
 from converter.training.steps import Steps, parse
+from firmware_profiles.errors import UnavailableError
 
 if TYPE_CHECKING:
     from converter.pipeline import Data
+
+_FORMATS: dict[str, SourceFormat] = {".tflite": "tflite", ".keras": "keras", ".pt2": "pt2"}
 
 _HOPELESS = 3.0
 """Times the goal's points: what loses so much is not tried with still less of the model."""
@@ -50,7 +53,7 @@ def tried(
             built.append(build.attempt(shop, judging, trial._replace(declined=reason), calibration))
             continue
         shop.progress(f"training {name}")
-        answer = outside.trained(shop, _request(shop, loaded, name, data.training, ends_s - time.monotonic()))
+        answer = _trained(shop, _request(shop, loaded, name, data.training, ends_s - time.monotonic()))
         if isinstance(answer, Failed):
             failed = build.attempt(shop, judging, trial._replace(declined=answer.reason), calibration)
             built.append(failed._replace(candidate=msgspec.structs.replace(failed.candidate, outcome="failed")))
@@ -60,6 +63,15 @@ def tried(
         own.routes.close()
         built.append(each._replace(candidate=msgspec.structs.replace(each.candidate, trained=answer)))
     return _with(found, built)
+
+
+def _trained(shop: Workshop, request: Train) -> Trained | Failed:
+    """A toolchain that cannot be made fails the recipes that need it and no others. Raises InputError."""
+    try:
+        return outside.trained(shop, request)
+    except UnavailableError as error:
+        told = error.problems[0]
+        return Failed(f"{told.where}: {told.found}; {told.next_step}")
 
 
 def as_recipe(name: str) -> Recipe:
@@ -98,12 +110,14 @@ def _request(shop: Workshop, loaded: Loaded, name: str, data: Path, budget_s: fl
     settings = project.file.training
     teacher = str(project.path.parent / settings.teacher) if settings.teacher else ""
     parts = [source.path, data, *([Path(teacher)] if teacher else [])]
-    key = cache.key("train", name, project.file.model.task, settings, [contents.sha256(part) for part in parts])
+    code = (source.code, source.input_shape, remembered.modules(source))
+    task = project.file.model.task
+    key = cache.key("train", name, task, settings, code, [contents.sha256(part) for part in parts])
     return Train(
         model=str(source.path.absolute()),
         format=source.format,
         recipe=name,
-        task=project.file.model.task,
+        task=task,
         data=str(data),
         teacher=teacher,
         target=str(loaded.folder / name),
@@ -112,13 +126,17 @@ def _request(shop: Workshop, loaded: Loaded, name: str, data: Path, budget_s: fl
         settings=settings,
         budget_s=max(0.1, budget_s),
         most_lost=(_HOPELESS * max(1.0, project.file.goal.max_drop_points) + 10) / 100,
+        code=source.code,
+        folder=str(source.folder.absolute()),
+        shape=loaded.fitted.shape,
+        layout=project.file.input.layout,
     )
 
 
 def _source(shop: Workshop, loaded: Loaded, answer: Trained, open_routes: OpenRoutes) -> Loaded:
     """What was trained as a source of its own."""
     path = Path(answer.file)
-    source = Source(path, "tflite" if path.suffix == ".tflite" else "keras", input_shape=loaded.source.input_shape)
+    source = Source(path, _FORMATS[path.suffix], input_shape=loaded.source.input_shape)
     folder = loaded.folder / f"{answer.recipe}.source"
     folder.mkdir()
     routes = open_routes(folder, source)

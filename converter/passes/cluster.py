@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from converter.passes.keras_graph import kernel as kernel_of
 from converter.training.data import Array
+from converter.training.stepping import Kernel
 from firmware_profiles.errors import InputError, Problem
 
 _ROUNDS = 30
@@ -25,7 +25,7 @@ class Sharing:
 
     settled = 0.0
 
-    def __init__(self, kernels: Sequence[Any], values: int) -> None:
+    def __init__(self, kernels: Sequence[Kernel], values: int) -> None:
         self._kernels = kernels
         self._shares = [shares(kernel.numpy(), values) for kernel in kernels]
         self.after_step(0.0)
@@ -40,11 +40,18 @@ class Sharing:
 
 
 def sharing(model: Any, values: int) -> Sharing:
-    """The rule for every layer of the model that multiplies; each may have so many values, and 0. Raises InputError."""
+    """The rule for every layer of a Keras model that multiplies; see `sharing_of`."""
+    from converter.passes.keras_graph import kernels  # a toolchain that trains PyTorch has no Keras
+
+    return sharing_of(kernels(model), values)
+
+
+def sharing_of(layers: Sequence[tuple[str, Kernel]], values: int) -> Sharing:
+    """The rule for layers by name; each may have so many values, and 0. Raises InputError."""
     if not 2 <= values <= _MOST:
         step = "correct the number in the recipe's name"
         raise InputError(Problem("cluster", f"2 to {_MOST} values a layer", str(values), step))
-    return Sharing([kernel_of(layer) for layer in model.layers if kernel_of(layer) is not None], values)
+    return Sharing([kernel for _, kernel in layers], values)
 
 
 def shares(weights: Array, values: int) -> Array:

@@ -12,14 +12,16 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from converter.training import checkpoint
 from converter.training.checkpoint import Point, State
 from converter.training.data import Split
-from converter.training.loop import Rule, Run
-from converter.training.objective import Objective
 from converter.training.settings import Settings
+from converter.training.stepping import Rule, Run
+
+if TYPE_CHECKING:
+    from converter.training.objective import Objective
 
 
 class Trained(NamedTuple):
@@ -57,7 +59,7 @@ def finetune(
     rules: Sequence[Rule] = (),
     watch: Watch | None = None,
 ) -> Trained:
-    """Train in place and leave the best weights in the model.
+    """Train a Keras model in place and leave the best weights in it.
 
     Args:
         loss: "crossentropy" or "squared".
@@ -65,8 +67,20 @@ def finetune(
     Raises:
         TooLittleTimeError: not one epoch can be ready by the deadline.
     """
+    from converter.training import loop  # a toolchain that trains PyTorch has no Keras
+
+    return gone_through(loop.Run(model, split.train, settings, objective, loss, rules), split, settings, rules, watch)
+
+
+def gone_through(
+    run: Run, split: Split, settings: Settings, rules: Sequence[Rule] = (), watch: Watch | None = None
+) -> Trained:
+    """A run from its checkpoint, or its beginning, to its end; its model has the best weights then.
+
+    Raises:
+        TooLittleTimeError: not one epoch can be ready by the deadline.
+    """
     watch = watch or Watch()
-    run = Run(model, split.train, settings, objective, loss, rules)
     state = (watch.folder and checkpoint.load(watch.folder, watch.key)) or State([], -1, [], run.weights())
     run.restore(state.now)
     settled_epoch = max([0, *(math.ceil(rule.settled * settings.epochs) for rule in rules)])

@@ -92,6 +92,11 @@ def kernel(layer: Any) -> Any:
     return inner.kernel if isinstance(inner, MULTIPLYING) else None
 
 
+def kernels(model: Any) -> list[tuple[str, Any]]:
+    """Of all layers that have one, by name."""
+    return [(layer.name, kernel(layer)) for layer in model.layers if kernel(layer) is not None]
+
+
 def copied(model: Any) -> Any:
     """Another one with the same weights. Raises InputError as `Graph` and `remade`."""
     graph = Graph(model)

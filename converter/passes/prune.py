@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from converter.passes.keras_graph import kernel as kernel_of
 from converter.training.data import Array
+from converter.training.stepping import Kernel
 from firmware_profiles.errors import InputError, Problem
 
 Scope = Literal["global", "layer", "blocks"]
@@ -29,7 +29,7 @@ class Held:
 
     settled = 0.0
 
-    def __init__(self, kernels: Sequence[Any]) -> None:
+    def __init__(self, kernels: Sequence[Kernel]) -> None:
         self._kernels = kernels
         self._masks: list[Array] = [kernel.numpy() != 0 for kernel in kernels]
 
@@ -48,7 +48,7 @@ class Pruning:
     settled = 0.6
     """The rest of the training recovers with all zeros in place."""
 
-    def __init__(self, kernels: Sequence[Any], sparsity: float, scope: Scope) -> None:
+    def __init__(self, kernels: Sequence[Kernel], sparsity: float, scope: Scope) -> None:
         self._kernels, self._sparsity, self._scope = kernels, sparsity, scope
         self._held = Held([])
         self._next = 0.0
@@ -69,7 +69,12 @@ class Pruning:
 
 
 def pruning(model: Any, percent: float, scope: Scope = "global") -> Pruning:
-    """The rule for every layer of the model that multiplies.
+    """The rule for every layer of a Keras model that multiplies; see `pruning_of`."""
+    return pruning_of(_kernels(model), percent, scope)
+
+
+def pruning_of(layers: Sequence[tuple[str, Kernel]], percent: float, scope: Scope = "global") -> Pruning:
+    """The rule for layers by name.
 
     Args:
         percent: of all their weights; 50 for blocks.
@@ -82,7 +87,6 @@ def pruning(model: Any, percent: float, scope: Scope = "global") -> Pruning:
             "50 % for blocks" if scope == "blocks" else f"more than 0 and less than {100 * (1 - _LEAST_KEPT):g} %"
         )
         raise InputError(Problem("prune", expected, f"{percent:g} %", "correct the number in the recipe's name"))
-    layers = _kernels(model)
     for name, weights in layers:
         if scope == "layer" and round(np.prod(weights.shape) * (1 - percent / 100)) < 1:
             step = "prune globally, or less"
@@ -130,11 +134,18 @@ def _in_blocks(kernel: Array) -> Array:
     return np.moveaxis(keep, -1, -2)
 
 
-def _kernels(model: Any) -> list[tuple[str, Any]]:
-    return [(layer.name, kernel_of(layer)) for layer in model.layers if kernel_of(layer) is not None]
-
-
 def sparsity(model: Any) -> float:
-    """Part of the weights that multiply which are zero."""
-    kernels = [kernel.numpy() for _, kernel in _kernels(model)]
+    """Part of the weights of a Keras model that multiply which are zero."""
+    return zeros(_kernels(model))
+
+
+def zeros(layers: Sequence[tuple[str, Kernel]]) -> float:
+    """Part of their weights that is zero."""
+    kernels = [kernel.numpy() for _, kernel in layers]
     return float(sum((each == 0).sum() for each in kernels) / sum(each.size for each in kernels))
+
+
+def _kernels(model: Any) -> list[tuple[str, Kernel]]:
+    from converter.passes.keras_graph import kernels  # a toolchain that trains PyTorch has no Keras
+
+    return kernels(model)

@@ -5,13 +5,18 @@ Whatever the libraries print goes to stderr.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
 from converter.protocol import Failed, Rejected
 from converter.reasons import short
 from converter.training.protocol import REQUEST, Line, Told, encode
+from converter.training.stepping import TooLittleTimeError
 from firmware_profiles.errors import InputError
+
+_MODULES = {"torch": "converter.pytorch.run"}
+"""By the format of the model: whose `run` it is; Keras for all others."""
 
 
 def main() -> None:
@@ -23,14 +28,14 @@ def main() -> None:
         replies.write(encode(line) + b"\n")
         replies.flush()
 
+    request = REQUEST.decode(sys.argv[1])
     try:
-        from converter.training.loop import TooLittleTimeError
-        from converter.training.run import run
+        run = importlib.import_module(_MODULES.get(request.format, "converter.training.run")).run
     except ImportError as error:
         say(Failed(f"{error.name or error} is not installed; install the extra convert"))
         return
     try:
-        say(run(REQUEST.decode(sys.argv[1]), lambda text: say(Told(text))))
+        say(run(request, lambda text: say(Told(text))))
     except InputError as error:
         say(Rejected([(*problem,) for problem in error.problems]))
     except TooLittleTimeError as error:

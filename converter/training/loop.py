@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from converter.training import data
+from converter.training import data, stepping
 from converter.training.data import Items
 from converter.training.objective import Objective, plain, right, unrounded
 from converter.training.settings import Settings
+from converter.training.stepping import Rule
 
 _LAST_RATE = 0.01
 _EVALUATED_AT_ONCE = 250
-_TIMED_FROM, _TIMED_TO = 2, 8
-"""Steps of the first epoch that tell how long one takes; the first of all builds the graph."""
-
-
-class Rule(Protocol):
-    """Something that holds while training goes on: zeros that stay zero, weights that are shared.
-
-    Attributes:
-        settled: the part of all steps, 0 to 1, from which on the model is in its last form.
-    """
-
-    settled: float
-
-    def after_step(self, done: float) -> None:
-        """Make it hold again; `done` is the part of all steps that is behind."""
-
-
-class TooLittleTimeError(Exception):
-    """The time budget does not suffice for one epoch; the text says what it takes."""
 
 
 class Run:
@@ -72,22 +52,12 @@ class Run:
 
     def epoch(self, epoch: int, deadline_s: float) -> tuple[float, float]:
         """Mean loss and accuracy while training; it ends early at a loss that is no number."""
-        an_epoch = data.steps(self._items, self._settings)
-        told, done, began_s = [], epoch * an_epoch, time.monotonic()
-        for each in data.batches(self._items, self._settings, epoch):
-            loss, accuracy = self._step(tf.constant(each.x), tf.constant(each.y))
-            done += 1
-            for rule in self._rules:
-                rule.after_step(done / self._steps)
-            told.append((float(loss), float(accuracy)))
-            if not math.isfinite(told[-1][0]):
-                break
-            if len(told) == _TIMED_FROM:
-                began_s = time.monotonic()
-            if epoch == 0 and len(told) == _TIMED_TO:
-                _check_time((time.monotonic() - began_s) / (_TIMED_TO - _TIMED_FROM) * an_epoch, deadline_s)
-        loss, accuracy = np.mean(told, axis=0)
-        return float(loss), float(accuracy)
+
+        def step(batch: Items) -> tuple[float, float]:
+            loss, accuracy = self._step(tf.constant(batch.x), tf.constant(batch.y))
+            return float(loss), float(accuracy)
+
+        return stepping.epoch(epoch, self._items, self._settings, self._rules, deadline_s, step)
 
     def weights(self) -> list[Any]:
         """Of the model alone."""
@@ -133,11 +103,3 @@ def _judge(model: Any, loss: str, objective: Objective) -> Callable[[Items], tup
         return float(loss_found), float(accuracy)
 
     return judge
-
-
-def _check_time(epoch_s: float, deadline_s: float) -> None:
-    left_s = deadline_s - time.monotonic()
-    if epoch_s > left_s:
-        raise TooLittleTimeError(
-            f"one epoch takes about {epoch_s:.0f} s, and {max(0, left_s):.0f} s are left of --budget"
-        )

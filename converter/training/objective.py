@@ -6,51 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from converter.training import fits
 from converter.training.data import Items
-from converter.training.settings import Settings
-from firmware_profiles.errors import InputError, Problem
 
 Objective = Callable[[Any, Any, Any, bool], tuple[Any, Any]]
 """(model, x, y, training) → (loss, outputs), inside a gradient tape, and on what is held out."""
 _TINY = 1e-7
 
 
-def kind(settings: Settings, task: str) -> str:
-    """crossentropy or squared."""
-    if settings.loss != "auto":
-        return settings.loss
-    return "crossentropy" if task == "classification" else "squared"
-
-
 def check(model: Any, items: Items, loss: str, where: str) -> None:
-    """Raises InputError with everything in which training data, loss and model disagree."""
-    problems = []
-    wanted, found = tuple(model.inputs[0].shape[1:]), items.x.shape[1:]
-    if len(wanted) != len(found) or any(a is not None and a != b for a, b in zip(wanted, found, strict=True)):
-        problems.append(Problem(f"{where}: x", f"items of {_told(wanted)}", _told(found), "give the model's own input"))
-    output = model.outputs[0].shape[1:]
-    if loss == "crossentropy":
-        problems += _label_problems(items, output, where)
-    elif tuple(items.y.shape[1:]) not in (tuple(output), tuple(output)[:-1] if output[-1] == 1 else tuple(output)):
-        step = "give targets of that shape, or set loss in [training]"
-        problems.append(Problem(f"{where}: y", f"targets of {_told(output)}", _told(items.y.shape[1:]), step))
-    if problems:
-        raise InputError(*problems)
-
-
-def _label_problems(items: Items, output: Any, where: str) -> list[Problem]:
-    if len(output) != 1 or items.y.ndim != 1 or not np.issubdtype(items.y.dtype, np.integer):
-        found = f"outputs of {_told(output)} and {items.y.dtype} targets of {_told(items.y.shape[1:])}"
-        step = 'set loss = "squared" in [training]'
-        return [Problem(f"{where}: y", "one output and one label an item for cross-entropy", found, step)]
-    classes = max(2, output[0])
-    if (low := items.y.min()) < 0 or (high := items.y.max()) >= classes:
-        found = f"label {low if low < 0 else high}"
-        return [Problem(f"{where}: y", f"labels 0 to {classes - 1}", found, "give the labels that the model knows")]
-    return []
+    """See `fits.check`."""
+    fits.check(tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:]), items, loss, where)
 
 
 def logits(model: Any, outputs: Any) -> Any:
@@ -99,7 +67,3 @@ def right(model: Any, outputs: Any, y: Any, loss: str) -> Any:
     if loss != "crossentropy":
         return tf.zeros(())
     return tf.reduce_mean(tf.cast(tf.argmax(logits(model, outputs), -1) == tf.cast(y, tf.int64), tf.float32))
-
-
-def _told(shape: Any) -> str:
-    return "×".join(str(size or "?") for size in shape) or "one number"

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from converter import cache, tools
+from converter import cache, lent, toolchain, tools
 from converter.protocol import Failed, Rejected
 from converter.training.protocol import LINE, Told, Train, Trained, encode
 from firmware_profiles.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from converter.build import Workshop
+
+TORCH = "litert-torch"
+"""The toolchain that trains PyTorch networks."""
 
 _REPLY, _FILE = "reply.json", "model"
 _TAIL_BYTES = 2000
@@ -28,6 +31,7 @@ def trained(shop: Workshop, request: Train) -> Trained | Failed:
 
     Raises:
         InputError: training data, loss, model or recipe do not fit together.
+        UnavailableError: the toolchain that trains it cannot be made.
     """
     key = cache.key("trained", request.key, tools.fingerprint())
     if entry := shop.results.get(key):
@@ -55,10 +59,18 @@ def _cut_short(answer: Trained, request: Train) -> bool:
     return answer.seconds > request.budget_s * 0.8
 
 
+def _environment(shop: Workshop, request: Train) -> tuple[str, dict[str, str]]:
+    """A Python and its variables: PyTorch is trained in the toolchain that converts it. Raises UnavailableError."""
+    if request.format != "torch":
+        return sys.executable, {}
+    return str(toolchain.prepare(TORCH, shop.progress)), lent.variables(shop.folder)
+
+
 def _run(shop: Workshop, request: Train) -> Trained | Failed:
     with tempfile.TemporaryFile() as log:
-        line = [sys.executable, "-m", "converter.training", encode(request).decode()]
-        process = shop.processes.start(line, subprocess.DEVNULL, log)
+        python, variables = _environment(shop, request)
+        line = [python, "-m", "converter.training", encode(request).decode()]
+        process = shop.processes.start(line, subprocess.DEVNULL, log, variables)
         assert process.stdout is not None
         answer: Trained | Failed | Rejected | None = None
         for told in process.stdout:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from converter.protocol import Failed, Rejected
@@ -13,17 +15,20 @@ class Train(msgspec.Struct, frozen=True, tag="train"):
     """Request.
 
     Attributes:
-        model: the Keras model; `format` of it.
+        model: the Keras model; of PyTorch code the state dict; `format` of it.
         recipe: name, as `steps.parse` reads it.
         task: of the project.
         data: .npz with t0 and y, of the training data.
-        teacher: another Keras model; empty for the model itself.
-        target: file to write, without its suffix: .tflite after qat, .keras otherwise.
+        teacher: another Keras model, for PyTorch an exported program; empty for the model itself.
+        target: file to write, without its suffix: .tflite after qat, otherwise .keras, for PyTorch .pt2.
         checkpoints: a folder that stays.
         key: what the training follows from.
         budget_s: training ends at the epoch that would pass it; 0 for no end.
         most_lost: accuracy, as a part of 1, that may be missing on held-out data when half of the epochs that
             recover are over; more is hopeless.
+        code: "module:function" in `folder`, which builds a PyTorch network; empty for Keras.
+        shape: of its input with the batch of 1.
+        layout: of images in `data`.
     """
 
     model: str
@@ -38,6 +43,10 @@ class Train(msgspec.Struct, frozen=True, tag="train"):
     settings: Settings
     budget_s: float = 0.0
     most_lost: float = 1.0
+    code: str = ""
+    folder: str = ""
+    shape: list[int] = []
+    layout: Literal["nhwc", "nchw"] = "nhwc"
 
 
 class Told(msgspec.Struct, frozen=True, tag="told"):
@@ -66,7 +75,7 @@ class Trained(msgspec.Struct, frozen=True, tag="trained"):
 
     Attributes:
         said: what each pass did.
-        float_file: the model before int8 was simulated, a .keras; empty where nothing was trained in float.
+        float_file: the model before int8 was simulated; empty where nothing was trained in float.
         before: accuracy of the model as it came, on the held-out part of the training data.
         zeros: part of the weights that multiply which are zero.
         seconds, cpu_seconds: of the training process, the second of all its threads together.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from converter.source import Source
@@ -22,6 +22,9 @@ _GAIN = (
 
 _TASKS = ("classification", "regression")
 """Whose loss is known; another's is trained where the user names the recipe and gives targets."""
+
+
+_TRAINED = ("keras", "h5", "torch")
 
 
 class Trainable(NamedTuple):
@@ -45,18 +48,20 @@ def of(
     """
     lacking = _lacking(project, source)
     if only:
-        problems = [Problem(f"--recipe {only}", *lacking)] if lacking else []
-        parse(only, "--recipe")
+        problems = [*_unlike(only, source, "--recipe"), *([Problem(f"--recipe {only}", *lacking)] if lacking else [])]
         if problems:
             raise InputError(*problems)
         return Trainable([only], "")
     if not whole or project.file.model.task not in _TASKS:
         return Trainable([], "")
     if lacking:
-        return Trainable([], _GAIN if source.format in ("keras", "h5") else "")
+        return Trainable([], _GAIN if source.format in _TRAINED else "")
     if not budget_s:
         return Trainable([], "--budget is 0")
-    return Trainable(project.file.training.recipes or usual(recipes), "")
+    wanted = project.file.training.recipes or usual(recipes)
+    if problems := [problem for name in wanted for problem in _unlike(name, source, str(project.path))]:
+        raise InputError(*problems)
+    return Trainable(wanted, "")
 
 
 def usual(recipes: Sequence[str]) -> list[str]:
@@ -69,8 +74,20 @@ def usual(recipes: Sequence[str]) -> list[str]:
 
 def _lacking(project: Project, source: Source) -> tuple[str, str, str] | None:
     """Expected, found, next step; None where training can begin."""
-    if source.format not in ("keras", "h5"):
-        return "a Keras model (.keras, .h5), to be trained", source.format, "bring the model as .keras"
+    expected = "a Keras model (.keras, .h5) or PyTorch code with its state, to be trained"
+    if source.format == "pt2":
+        found = "an exported program, whose batch and normalizations are fixed"
+        return expected, found, 'bring what it was exported from: source = "module:function", state = FILE'
+    if source.format not in _TRAINED:
+        return expected, source.format, "bring the model as one of these"
     if project.training is None:
         return "training data", "none", "give labelled items as training in [data], never those of evaluation"
     return None
+
+
+def _unlike(name: str, source: Source, where: str) -> Iterator[Problem]:
+    """What the recipe wants that nobody does to such a source. Raises InputError where it is no recipe."""
+    steps = parse(name, where)
+    if steps.student and source.format == "torch":
+        step = f"give the small network as [[model.candidate]], or leave {steps.student} out"
+        yield Problem(f"{where}: {name}", "steps that PyTorch code can take", steps.student, step)

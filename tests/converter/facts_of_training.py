@@ -15,8 +15,8 @@ import numpy as np
 from converter.passes.finetune import Watch, finetune
 from converter.passes.keras_graph import copied
 from converter.training import data, objective
-from converter.training.loop import TooLittleTimeError
 from converter.training.settings import Settings
+from converter.training.stepping import TooLittleTimeError
 from firmware_profiles.errors import InputError
 from tests.converter import small_nets
 
