@@ -48,8 +48,8 @@ test: setup
 	$(BIN)/pytest -m "not system" -n 2 --dist worksteal
 
 test-system: setup
-	@$(BIN)/python -m tools.debian buildah crun debootstrap qemu-aarch64-static=qemu-user-static \
-	    systemd-nspawn=systemd-container
+	@$(BIN)/python -m tools.debian buildah crun curl debootstrap openssl qemu-aarch64-static=qemu-user-static \
+	    qemu-system-x86_64=qemu-system-x86 ss=iproute2 ssh-keygen=openssh-client systemd-nspawn=systemd-container
 	$(BIN)/pytest -m system
 
 soak: setup

@@ -100,7 +100,13 @@ def _add_of_updates(commands: _Commands) -> None:
         "example: edge-agent update --now --root /var/lib/godwit",
     )
     _add_root(update)
-    update.add_argument("--now", action="store_true", help="look into the repository even if it is not time yet")
+    when = update.add_mutually_exclusive_group()
+    when.add_argument("--now", action="store_true", help="look into the repository even if it is not time yet")
+    when.add_argument(
+        "--at-boot",
+        action="store_true",
+        help="before the agent starts: leave a version that took the device down again and again, and look nowhere",
+    )
     _add_json(update)
     for name, text in (
         ("rollback", "make the deployment before the active one again"),
@@ -123,7 +129,9 @@ def _add_identity(commands: _Commands) -> None:
     _add_root(_add(actions, "request", "print a signing request for `godwit ca sign`"))
     accept = _add(actions, "accept", "use the certificate that was signed for it, from the next connection on")
     accept.add_argument("certificate", type=Path, metavar="PEM")
-    accept.add_argument("--ca", type=Path, required=True, metavar="PEM", help="who signed it, and the broker's")
+    accept.add_argument(
+        "--ca", type=Path, metavar="PEM", help="who signed it, and the broker's (default: that of the present one)"
+    )
     show = _add(actions, "show", "name the certificate in use, and until when it holds")
     for action in (accept, show):
         _add_root(action)

@@ -2,17 +2,18 @@
 
 ```
 ROOT/etc/agent.toml     the device's own configuration; written once, never touched by updates
-ROOT/etc/identity/      the device's own key and certificate
 ROOT/slots/a, b         unpacked deployments
 ROOT/slots/active       symbolic link to one of them; replaced by one atomic rename
 ROOT/slots/proven       symbolic link to the one that did well; where a lost update rolls back to
 ROOT/trust/             signed metadata, and what is known of the time
 ROOT/update/            what the updater is at, was at, and will not try again; what it fetches
+ROOT/update/identity/   the device's own key and certificate
 ROOT/agent/             the agent's own code, in slots as well
 ROOT/var/spool.db       what waits to be acknowledged
 ROOT/var/http-token     the agent's own, where HTTP listens beyond this machine and nobody chose one
 ROOT/var/cache/         what runtimes keep to load faster
-ROOT/run/               status.json, health.json and the lock of the running agent; its request for an update
+ROOT/run/               status.json, health.json and the lock of the running agent; its request for an update, and
+                        the certificate that came for it
 ```
 
 `slots`, `trust`, `update` and `agent` belong to the updater's user, and all others can only read them; `var` and
@@ -44,7 +45,17 @@ class Root(NamedTuple):
     @property
     def identity(self) -> Path:
         """The device's own key and certificate."""
-        return self.folder / "etc" / "identity"
+        return self.update / "identity"
+
+    @property
+    def certificate_request(self) -> Path:
+        """What is to be said to who signs; there while it is not answered."""
+        return self.identity / "next" / "request.json"
+
+    @property
+    def certificate_come(self) -> Path:
+        """Left by the agent: a certificate that the broker brought."""
+        return self.folder / "run" / "certificate.pem"
 
     @property
     def slots(self) -> Path:

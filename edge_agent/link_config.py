@@ -14,7 +14,7 @@ from firmware_profiles.broker_url import Address, Tls
 from firmware_profiles.words import Name
 
 DEFAULT_BROKER_URL = "mqtt://127.0.0.1:1883"
-IDENTITY = "etc/identity/current"
+IDENTITY = "update/identity/current"
 """Where `edge-agent identity accept` keeps what it accepted, in a device root; nothing is there before."""
 
 
@@ -54,10 +54,15 @@ class Broker(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         address = broker_access.read(self.url, "broker.url", known)
         return address._replace(tls=Tls(*files[:3]))
 
-    def awaits_identity(self, folder: Path) -> bool:
-        """Whether it names the certificate and key of `edge-agent identity`, and none was accepted yet."""
+    @property
+    def names_identity(self) -> bool:
+        """Whether the certificate and key of `edge-agent identity` are shown to the broker."""
         named = self.certificate.startswith(IDENTITY) and self.key.startswith(IDENTITY)
-        return named and self.url.startswith("mqtts:") and not (folder / IDENTITY).exists()
+        return named and self.url.startswith("mqtts:")
+
+    def awaits_identity(self, folder: Path) -> bool:
+        """Whether it names that certificate, and none was accepted yet."""
+        return self.names_identity and not (folder / IDENTITY).exists()
 
 
 class HomeAssistant(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

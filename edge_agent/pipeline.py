@@ -115,7 +115,7 @@ def choose(
         if any((claim.runtime, claim.delegate) == (skip.runtime, skip.delegate) for skip in skipped):
             continue
         try:
-            return _proved(deployment, model, claim, opening, passed_over)
+            return proved(deployment, model, claim, opening, passed_over)
         except (UnavailableError, RefusedError) as error:
             errors.append(error)
             reason = "; ".join(f"{problem.expected}: {problem.found}" for problem in error.problems)
@@ -131,9 +131,16 @@ def _listed(model: Model, opening: Opening) -> list[RuntimeClaim]:
     return [*(msgspec.structs.replace(claim, delegate="external") for claim in hosts[:1]), *model.runtimes]
 
 
-def _proved(
-    deployment: Deployment, model: Model, claim: RuntimeClaim, opening: Opening, skipped: Sequence[SkippedRuntime]
+def proved(
+    deployment: Deployment, model: Model, claim: RuntimeClaim, opening: Opening, skipped: Sequence[SkippedRuntime] = ()
 ) -> Choice:
+    """`model` on the runtime that `claim` names, with its golden answers.
+
+    Raises:
+        RefusedError: it gives other answers there.
+        UnavailableError: it cannot be loaded or run there.
+        BundleError: the golden vectors cannot be read.
+    """
     pipeline = open_pipeline(deployment, model, claim, opening, skipped)
     try:
         return Choice(pipeline, golden.check(pipeline, deployment, claim.tolerance))
@@ -143,7 +150,7 @@ def _proved(
     except (RuntimeError, ValueError) as error:  # of an interpreter: it loaded the model and cannot run it
         raise unavailable(claim.runtime, claim.delegate, error, "list another runtime") from None
     # What was kept of the model may be damaged, and is forgotten now: the model itself has its chance.
-    return _proved(deployment, model, claim, opening._replace(cache=None), skipped)
+    return proved(deployment, model, claim, opening._replace(cache=None), skipped)
 
 
 def _kept(deployment: Deployment, model: Model, folder: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import platform
 import shutil
@@ -14,11 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from edge_agent import config
+import msgspec
+
+from edge_agent import config, renewing
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
+from edge_agent.ota import journal
 from firmware_profiles import profile
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
+from firmware_profiles.identity import Identity
 from firmware_profiles.manifest import MANIFEST_NAME
 from firmware_profiles.serial_link.device import Device
 from firmware_profiles.serial_link.pump import Line, LineLostError
@@ -50,8 +53,26 @@ def facts(root: Root) -> bytes:
         "manifest_sha256": hashlib.sha256(content).hexdigest() if content else "",
         "installed": [installed.name, installed.version] if installed else [],
         "device": device,
+        "identity": _identity(root),
+        "on_probation": _on_probation(root),
     }
-    return json.dumps(told).encode()
+    return msgspec.json.encode(told)
+
+
+def _on_probation(root: Root) -> str:
+    """Name and version of what has yet to prove itself; empty if nothing has."""
+    with contextlib.suppress(ValueError, OSError):
+        found = journal.peek(root)
+        if found.state == "proving" and found.plan:
+            return f"{found.plan.deployment} {found.plan.version}"
+    return ""
+
+
+def _identity(root: Root) -> Identity | None:
+    """The certificate in use; None without one, or one that can be read."""
+    with contextlib.suppress(GodwitError):
+        return renewing.present(root)
+    return None
 
 
 def serve_port(store: Store, facts: Callable[[], bytes], name: str, baud: int, once: bool) -> int:

@@ -48,6 +48,7 @@ class Requested:
     def __init__(self, config: Config, host: Host, link: Link) -> None:
         self._device = config.device
         self._pools = config.broker.pools
+        self._certificate = [wire.topic(config.device, "certificate")] * config.broker.names_identity
         self._host = host
         self._link = link
         self._waiting: list[_Waiting] = []
@@ -60,7 +61,7 @@ class Requested:
         requests = wire.request_filters(
             self._device, self._pools, [model.name for model in self._host.deployment.manifest.models]
         )
-        self._link.subscribe([*requests, *(source.topic for source in self._sources)])
+        self._link.subscribe([*requests, *self._certificate, *(source.topic for source in self._sources)])
 
     def received(self, message: Received) -> None:
         """A message of the broker's."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from edge_agent import config, launched, reports, systemd
+from edge_agent.certified import Certified
 from edge_agent.commanded import Commanded
 from edge_agent.config import Config, Http
 from edge_agent.deployment import read_slot
@@ -56,6 +57,7 @@ class Parts(NamedTuple):
     health: Healthy
     requested: Requested
     commanded: Commanded
+    certified: Certified
     reporter: Reporter
     heat: Heat
     serving: Serving
@@ -95,6 +97,7 @@ def wire_up(root: Root, spawned: Spawned, listen: str | None = None) -> Supervis
             Healthy(root, host, handover),
             Requested(settings, host, link),
             Commanded(root, device, host, link),
+            Certified(root, settings, link, lambda text: outbox.event("certificate_renewed", "info", text)),
             reporter,
             Heat(settings.thermal, Monitor(manifest.sensors, Places(root.folder)), host, outbox),
             Serving(http, root, host, outbox, of_http),
@@ -168,6 +171,7 @@ class Supervisor:
         parts.link.retain(reports.status(self._config.device, "online"))
         parts.link.retain(parts.reporter.info())
         self._tell_home_assistant()
+        parts.certified.connected()
         parts.requested.forget()
         parts.outbox.connected()
 
@@ -188,6 +192,8 @@ class Supervisor:
     def _received(self, message: Received) -> None:
         if message.topic == wire.topic(self._config.device, "cmd"):
             self._parts.commanded.received(message)
+        elif message.topic == wire.topic(self._config.device, "certificate"):
+            self._parts.certified.received(message)
         else:
             self._parts.requested.received(message)
 
@@ -211,6 +217,7 @@ class Supervisor:
             self._look()
             self._parts.health.write()
             self._updates_told.look()
+            self._parts.certified.look()
             await asyncio.sleep(_STATUS_S)
 
     def _look(self) -> None:

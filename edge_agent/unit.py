@@ -13,6 +13,7 @@ from firmware_profiles.profile import Profile
 
 Grant = Literal["serial", "camera", "gpu"]
 GRANTS: tuple[Grant, ...] = get_args(Grant)
+UPDATERS = ("edge-agent-update.service", "edge-agent-stick.service", "edge-agent-receive@.service")
 _GROUPS: dict[Grant, tuple[str, ...]] = {"serial": ("dialout",), "camera": ("video",), "gpu": ("render", "video")}
 _SUPERVISOR_MB = 128
 _SHELL_PERCENT = 20
@@ -24,11 +25,23 @@ FOLDER = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "de
 def drop_in(profile: Profile, grants: Collection[Grant]) -> str:
     """The drop-in file of `edge-agent.service` on a device of that profile, with those kinds of device granted."""
     named = [grant for grant in GRANTS if grant in grants]
+    limits = [
+        f"MemoryMax={_memory_mb(profile)}M",
+        f"CPUQuota={100 * profile.hardware.cores - _SHELL_PERCENT}%",
+    ]
+    return _text(profile, named, limits)
+
+
+def updater_drop_in(profile: Profile, grants: Collection[Grant]) -> str:
+    """The drop-in file of each of `UPDATERS`: its self-test must find what the agent's models run on."""
+    return _text(profile, [grant for grant in grants if grant == "gpu"], [])
+
+
+def _text(profile: Profile, named: list[Grant], limits: list[str]) -> str:
     lines = [
         f"# Made by edge-agent service for {profile.name}, granted: {', '.join(named) or 'no device'}.",
         "[Service]",
-        f"MemoryMax={_memory_mb(profile)}M",
-        f"CPUQuota={100 * profile.hardware.cores - _SHELL_PERCENT}%",
+        *limits,
     ]
     if named:
         lines.append("PrivateDevices=no")

@@ -45,7 +45,7 @@ class UpdatesTold:
         entries = history.read(self._root)
         for entry in entries[self._told(entries) :]:
             if entry.event in _SEVERITIES:
-                self._tell(entry.event, _SEVERITIES[entry.event], _sentence(entry))
+                self._tell(entry.event, _SEVERITIES[entry.event], entry.words or entry.event)
         if entries:
             with contextlib.suppress(OSError):  # told twice is better than not told
                 atomic.write_bytes(self._memory, msgspec.json.encode(entries[-1]))
@@ -59,8 +59,3 @@ class UpdatesTold:
             return len(entries)
         except (OSError, ValueError):  # msgspec's errors are, and that of an entry that is there no more
             return 0
-
-
-def _sentence(entry: Entry) -> str:
-    what = f"{entry.deployment} {entry.version}".strip()
-    return ": ".join(filter(None, (what, entry.reason))) or entry.event

@@ -351,6 +351,7 @@ EVENTS = {
     "source_reopened": "a source that only one worker can hold is open again after a switch; how long it was not read",
     "source_failed": "a source could not be opened or read",
     "certificate_dates_unchecked": "the clock is not trusted: the broker's certificate was judged, but not its dates",
+    "certificate_renewed": "another certificate of this device's own is in use; the agent connects with it",
     "configuration_changed": "the configuration file changed; what of it took effect, and what will at the next start",
     "configuration_refused": "the configuration file changed and something in it is wrong; the old one still holds",
     "http_unavailable": "HTTP cannot listen where it should; the agent goes on without",
@@ -361,7 +362,7 @@ EVENTS = {
     "update_committed": "an update has proved itself, and stays",
     "update_rejected": "an update did badly here; the version before runs, and this one is not tried again",
     "update_failed": "an update could not be brought or staged; it may be tried again",
-    "update_unavailable": "the repository could not be asked, or nothing that it says is to be trusted",
+    "update_unavailable": "a repository or kit cannot be read, is not to be trusted, or a kit is for others",
     "update_lost": "the updater's journal was damaged and set aside",
 }
 
@@ -450,7 +451,34 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: Literal["update"]
 
 
-Message = Prediction | Telemetry | Event | Status | Info | Reply | Command
+class CertificateRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`godwit/<device>/identity`, retained until it is answered: the device asks for its next certificate.
+
+    Attributes:
+        csr: for a new key, which never leaves the device (PKCS #10, PEM); it names the device.
+        certificate: the present one (PEM); empty before the first, which no broker carries.
+        proof: by the present certificate's key, so that nobody asks for another's: ECDSA with SHA-256 over
+            "godwit certificate renewal 1", a zero byte and `csr`, in base64; empty before the first.
+    """
+
+    csr: Annotated[str, Meta(max_length=8192)]
+    certificate: Annotated[str, Meta(max_length=8192)] = ""
+    proof: Annotated[str, Meta(max_length=1024)] = ""
+
+
+class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`godwit/<device>/certificate`, retained: what was signed for it.
+
+    A device takes one for the key that waits, by the authority of its present one, and no other.
+
+    Attributes:
+        certificate: PEM.
+    """
+
+    certificate: Annotated[str, Meta(max_length=8192)]
+
+
+Message = Prediction | Telemetry | Event | Status | Info | Reply | Command | CertificateRequest | Certificate
 
 MESSAGES: dict[str, type[Message]] = {
     "prediction": Prediction,
@@ -460,6 +488,8 @@ MESSAGES: dict[str, type[Message]] = {
     "info": Info,
     "reply": Reply,
     "cmd": Command,
+    "identity": CertificateRequest,
+    "certificate": Certificate,
 }
 """What the third level of a topic announces."""
 

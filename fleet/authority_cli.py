@@ -17,6 +17,8 @@ from godwit import usage
 if TYPE_CHECKING:
     from fleet.authority.authority import Authority
     from fleet.authority.certificates import Signer
+    from fleet.authority.renewing import Answered
+    from fleet.observed import Connection
 
 _PATH = click.Path(path_type=Path)
 _CA = click.option(
@@ -39,6 +41,7 @@ def ca() -> None:
     export GODWIT_CA=~/ca
     godwit ca issue broker --host broker.lan --host 192.168.1.2
     ssh door-7 edge-agent identity request --root /var/lib/godwit | godwit ca sign - > door-7.pem
+    godwit ca renew --broker mqtts://broker.lan --cert operator.pem --key operator.key --once
     godwit ca revoke door-7
     """
 
@@ -112,6 +115,46 @@ def issue(
 
 
 @ca.command()
+@_CA
+@click.option("--broker", required=True, metavar="URL", help="mqtts://host[:port]")
+@click.option("--cert", type=_PATH, metavar="PEM", help="Certificate to show to the broker: an operator's.")
+@click.option("--key", type=_PATH, metavar="PEM", help="Its private key.")
+@click.option("--password-file", type=_PATH, metavar="F", help="Holds one line, user:password, for the broker.")
+@click.option("--once", is_flag=True, help="End when those that wait are answered.")
+@_PASSPHRASE_FILE
+@_JSON
+def renew(
+    folder: Path,
+    broker: str,
+    cert: Path | None,
+    key: Path | None,
+    password_file: Path | None,
+    once: bool,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Sign the next certificate of each device that asks for it over MQTT, until Ctrl-C.
+
+    A device asks in the last third of its certificate's time, and proves by that one that it is the device. Its
+    request waits at the broker, so --once now and then is enough. One that was revoked is refused.
+    """
+    from firmware_profiles import broker_access
+    from firmware_profiles.broker_access import Files
+    from fleet.authority import renewing
+
+    authority, signer = _unlocked(folder, passphrase_file)
+    address = broker_access.read(broker, "--broker", Files(authority.certificate, cert, key, password_file))
+
+    def tell(what: renewing.Answered | Connection) -> None:
+        if as_json:
+            _show_json(what)
+        else:
+            click.echo(_told(what), err=isinstance(what, Connection))
+
+    renewing.renew(renewing.Renewer(authority, signer), address, once, tell)
+
+
+@ca.command()
 @click.argument("name", metavar="NAME")
 @_CA
 @_PASSPHRASE_FILE
@@ -164,6 +207,15 @@ def _given(file: Path | None) -> list[Path]:
 def _as_told(authority: Authority, path: Path) -> dict[str, object]:
     newest = authority.register().issued[-1]
     return {"certificate": str(path)} | msgspec.structs.asdict(newest)
+
+
+def _told(what: Answered | Connection) -> str:
+    from fleet import observed
+
+    if isinstance(what, observed.Connection):
+        return observed.as_text(what)
+    text = f"{what.device}: refused: {what.refused}" if what.refused else f"{what.device}: signed {what.certificate}"
+    return "".join(letter if letter.isprintable() else "?" for letter in text)  # a stranger may have said it
 
 
 def _show_json(document: object) -> None:

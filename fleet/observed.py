@@ -13,7 +13,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a device.
 
     Attributes:
-        kind: "prediction", "telemetry", "event", "status", "info", "reply" or "cmd".
+        kind: the third level of its topic, a key of `wire.MESSAGES`.
         repeated: the same message came before.
         missing: messages known to be missing since this one came.
         new_spool: the device counts anew from here.
@@ -105,3 +105,7 @@ def _message(message: wire.Message) -> str:
             return f"{message.model}  {answer or message.error or message.done}".strip()
         case wire.Command():
             return message.command
+        case wire.CertificateRequest():
+            return "asks for its next certificate: godwit ca renew"
+        case wire.Certificate():
+            return "its next certificate"

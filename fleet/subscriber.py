@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -93,6 +93,10 @@ class Subscriber:
             self._on_change(Connection("lost" if self.ever_subscribed else "unreachable", lost_because))
             time.sleep(min(longest_s, self._delay_s * random.uniform(0.5, 1)))  # noqa: S311  # jitter is no secret
             self._delay_s = min(2 * self._delay_s, _LONGEST_DELAY_S)
+
+    def retain(self, topic: str, payload: bytes) -> MQTTMessageInfo:
+        """Publish with QoS 1 what the broker is to keep; it is lost with the connection."""
+        return self._client.publish(topic, payload, 1, retain=True)
 
     def close(self) -> None:
         """Leave, and let the broker forget the session: the next one has another name."""

@@ -25,7 +25,7 @@ _PARAMETERS = {
     "pool": "name of a pool, as in the configuration of its members",
     "id": "which request it is: a word of the requester's own, for MQTT 3.1.1",
 }
-_RETAINED = ("status", "info")
+_RETAINED = ("status", "info", "identity")
 _REQUEST = "Whatever the model takes. In MQTT 5 it may have a response topic and correlation data."
 
 
@@ -69,6 +69,8 @@ def _operation(name: str) -> dict[str, Any]:
     channel = {"$ref": f"#/channels/{name}"}
     if name == "cmd":
         return {"action": "receive", "channel": channel, "reply": {"channel": {"$ref": "#/channels/cmdReply"}}}
+    if name == "certificate":
+        return {"action": "receive", "channel": channel}
     if "nfer" in name:
         answer = {"$ref": f"#/channels/{name.replace('infer', 'reply').replace('Infer', 'Reply')}"}
         return {"action": "receive", "channel": channel, "reply": {"channel": answer}}

@@ -103,7 +103,10 @@ def text() -> str:
     pieces += [_CHUNKS.format(chunk=messages.CHUNK_BYTES, most=messages.MOST_CHUNKS)]
     pieces += ["The list of contents:", f"```json\n{_LISTED.encode().decode()}\n```"]
     pieces += [
-        "Paths begin with `kit/`, or are `root.json`, the trust root. `device_id`, `broker` and `profile` may be there."
+        "Paths begin with `kit/`, or are `root.json`, the trust root. `device_id`, `broker` and `profile` may be"
+        " there.",
+        "`identity/ca.pem` alone asks for the request of a certificate, which is the outcome of that transfer; with\n"
+        "`identity/device.pem` it brings what was signed. Neither comes with a kit.",
     ]
     pieces += ["## Messages", *(_message(kind) for kind in messages.FORMS)]
     pieces += ["## What makes it reliable"]

@@ -69,6 +69,10 @@ EXAMPLES: dict[str, wire.Message] = {
         result=wire.Classification([wire.ClassScore(7, "seven", 0.98), wire.ClassScore(1, "one", 0.01)]),
     ),
     "cmd": wire.Command("update"),
+    "identity": wire.CertificateRequest(
+        "-----BEGIN CERTIFICATE REQUEST-----\n…", "-----BEGIN CERTIFICATE-----\n…", "MEUCIQ…"
+    ),
+    "certificate": wire.Certificate("-----BEGIN CERTIFICATE-----\n…"),
 }
 _PARTS = (
     wire.Header,

@@ -9,11 +9,8 @@ so nothing stays there however this process ends, and however the link does.
 
 from __future__ import annotations
 
-import contextlib
-import select
 import shlex
 import subprocess
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,12 +18,10 @@ from converter.device.url import DeviceUrl
 from converter.processes import Finished, Processes
 from firmware_profiles import ssh
 from firmware_profiles.errors import Problem, UnavailableError
-from firmware_profiles.ssh import CONNECT_S, LOST
+from firmware_profiles.ssh import LOST
+from firmware_profiles.ssh_master import Master
 
-_OPEN_LIMIT_S = 3.0 * CONNECT_S
 _SEND_LIMIT_S = 600.0
-_CLOSE_LIMIT_S = 5.0
-_BEAT_S = 10.0
 _SILENCE_S = 60
 _GRACE_S = 30.0
 _TIME_IS_UP = 124
@@ -52,10 +47,7 @@ class Link:
         """Args: `folder` for the control socket, whose path may have at most some 80 characters."""
         self._url = url
         self._processes = processes
-        self._socket = folder / "ssh"
-        self._errors = folder / "ssh.err"
-        self._keeper: subprocess.Popen[bytes] | None = None
-        self._closing = threading.Event()
+        self._master = Master(url.at, folder)
         self._there = ""
 
     def open(self) -> None:
@@ -64,35 +56,23 @@ class Link:
         Raises:
             UnavailableError: there is no ssh, no answer, no key that is taken, or the host is unknown.
         """
-        line = ["ssh", *ssh.options("BatchMode=yes"), "-M", "-S", str(self._socket), *self._url.at.destination]
+        line = self._master.line(_KEEPER, "BatchMode=yes")
         try:
-            with self._errors.open("wb") as errors:
-                keeper = self._processes.start([*line, ssh.shell(_KEEPER)], subprocess.PIPE, errors)
+            with self._master.errors.open("wb") as errors:
+                keeper = self._processes.start(line, subprocess.PIPE, errors)
         except FileNotFoundError:
             step = "install it: the package openssh-client"
             raise UnavailableError(Problem(f"ssh://{self._url.at.host}", "the program ssh", "none", step)) from None
-        self._keeper = keeper
-        assert keeper.stdout is not None
-        answers, _, _ = select.select([keeper.stdout], [], [], _OPEN_LIMIT_S)
-        self._there = keeper.stdout.readline().decode().strip() if answers else ""
+        self._there = (self._master.answer(keeper) or b"").decode().strip()
         if not self._there:
             self.close()
-            raise ssh.refused(self._url.at, self._errors.read_text(errors="replace"))
-        self._closing.clear()
-        threading.Thread(target=self._beat, args=(keeper,), name="device", daemon=True).start()
+            raise ssh.refused(self._url.at, self._master.errors.read_text(errors="replace"))
+        self._master.keep()
 
     def close(self) -> None:
         """Remove the folder and disconnect, within seconds; a device that cannot be reached does it by itself."""
-        self._closing.set()
-        keeper, self._keeper = self._keeper, None
-        if keeper is None:
-            return
-        assert keeper.stdin is not None
-        with contextlib.suppress(OSError):
-            keeper.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            keeper.wait(_CLOSE_LIMIT_S)
-        self._processes.kill(keeper)
+        if keeper := self._master.let_go():
+            self._processes.kill(keeper)
 
     def send(self, file: Path, name: str) -> None:
         """Copy a file into the folder there.
@@ -119,25 +99,12 @@ class Link:
         return self._run(script, limit_s + _GRACE_S, subprocess.DEVNULL)
 
     def _run(self, script: str, limit_s: float, stdin: int) -> Finished:
-        # Without the connection that it shares, ssh would make one of its own; it gets no way to.
-        options = ssh.options("BatchMode=yes", "ProxyCommand=false")
-        line = ["ssh", *options, "-S", str(self._socket), *self._url.at.destination]
-        inside = ssh.shell(f"cd {shlex.quote(self._there)} || exit {LOST}\n{script}")
-        finished = self._processes.run([*line, inside], limit_s, stdin=stdin)
+        line = self._master.sharing(f"cd {shlex.quote(self._there)} || exit {LOST}\n{script}")
+        finished = self._processes.run(line, limit_s, stdin=stdin)
         if finished.exit_code in (LOST, None):
-            told = finished.stderr.strip().splitlines() or self._errors.read_text(errors="replace").splitlines()
+            told = finished.stderr.strip().splitlines() or self._master.errors.read_text(errors="replace").splitlines()
             raise LostError((told or ["no word for too long"])[-1].strip()[:200])
         return finished._replace(exit_code=_local(finished.exit_code))
-
-    def _beat(self, keeper: subprocess.Popen[bytes]) -> None:
-        """Tell the keeper that somebody is there."""
-        assert keeper.stdin is not None
-        while not self._closing.wait(_BEAT_S):
-            try:
-                keeper.stdin.write(b".")
-                keeper.stdin.flush()
-            except (OSError, ValueError):  # gone, or closed
-                return
 
 
 def _local(exit_code: int | None) -> int | None:

@@ -49,7 +49,5 @@ def _for_people(found: History) -> str:
     lines = [f"updater     {found.state}; slot {found.active} is active, slot {found.proven or '-'} proven"]
     lines += [f"not again   {each.deployment} {each.version}: {each.reason}" for each in found.rejected]
     for each in found.entries:
-        what = f"{each.deployment} {each.version}".strip()
-        why = f": {each.reason}" if each.reason else ""
-        lines.append(f"{each.time:%Y-%m-%d %H:%M:%S}Z  {each.event.removeprefix('update_')} {what}{why}")
+        lines.append(f"{each.time:%Y-%m-%d %H:%M:%S}Z  {each.event.removeprefix('update_')} {each.words}")
     return "\n".join(lines)

@@ -99,7 +99,7 @@ def _install_bundle(root: Root, settings: Config, path: Path) -> bool:
     with open_root(root.folder, "install"):
         updater = Updater(root, settings, None, watch=False)
         updater.resume()
-        refuse_on_probation(updater)
+        refuse_on_probation(root, settings.update, updater)
         slots = Slots(root.slots)
         bundle_path = str(path.resolve())
         plan = Plan(

@@ -7,10 +7,11 @@ from pathlib import Path
 from edge_agent.commands.updating import open_root, raise_if_failed, refuse_on_probation
 from edge_agent.config import Config
 from edge_agent.layout import Root
-from edge_agent.ota import looking, refreshing
+from edge_agent.ota import history, looking, refreshing
 from edge_agent.ota.folder import FolderCarrier
+from edge_agent.ota.journal import Plan
 from edge_agent.ota.updater import Updater
-from firmware_profiles.errors import InputError, Problem
+from firmware_profiles.errors import GodwitError, InputError, Problem
 
 _MAX_ROOT_BYTES = 1 << 20
 
@@ -28,18 +29,29 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
         carrier = FolderCarrier(kit)
         updater = Updater(root, settings, carrier, watch=False)
         updater.resume()
-        refuse_on_probation(updater)
-        if trust_root:
-            refreshing.pin(root, _read(trust_root))
-        found = looking.look(root, settings, carrier, try_again=True)
-        if found.told == "nothing":
-            group, step = settings.update.group, "ask for a kit for this device"
-            raise InputError(Problem(str(kit), f"something for this device (group {group})", "nothing", step))
-        if found.plan is None:
+        try:
+            if trust_root:
+                refreshing.pin(root, _read(trust_root))
+            plan = _plan(root, settings, carrier, kit)
+        except GodwitError as error:
+            if root.active.is_symlink():  # else there is no agent that would tell it
+                history.add(root, history.about_nothing("update_unavailable", str(error)))
+            raise
+        if plan is None:
             return False
-        updater.run("found", found.plan)
+        refuse_on_probation(root, settings.update, updater)
+        updater.run("found", plan)
     raise_if_failed(updater)
     return True
+
+
+def _plan(root: Root, settings: Config, carrier: FolderCarrier, kit: Path) -> Plan | None:
+    """What is to be done; None where this device has everything already."""
+    found = looking.look(root, settings, carrier, try_again=True)
+    if found.told == "nothing":
+        group, step = settings.update.group, "ask for a kit for this device"
+        raise InputError(Problem(str(kit), f"something for this device (group {group})", "nothing", step))
+    return found.plan
 
 
 def _read(path: Path) -> bytes:

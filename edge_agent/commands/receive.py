@@ -1,4 +1,4 @@
-"""`edge-agent receive`: what comes over a serial line is installed by `edge-agent install`."""
+"""`edge-agent receive`: what comes over a serial line is installed by `edge-agent install`, and a certificate taken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_agent import receiving
 from edge_agent.layout import Root
-from firmware_profiles.serial_link.contents import KIT, TRUST_ROOT, Contents
+from firmware_profiles.serial_link.contents import CA, CERTIFICATE, KIT, TRUST_ROOT, Contents
 from firmware_profiles.serial_receiver import serving
 from firmware_profiles.serial_receiver.staging import Staging
 
@@ -18,16 +18,8 @@ def main(arguments: argparse.Namespace) -> int:
     root = Root(arguments.root.resolve())
 
     def install(files: Path, contents: Contents) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "edge_agent",
-            "install",
-            *flags(files, contents),
-            "--root",
-            str(root.folder),
-            "--json",
-        ]
+        words = of_identity(root, files, contents) or ["install", *flags(files, contents), "--json"]
+        return [sys.executable, "-m", "edge_agent", *words, "--root", str(root.folder)]
 
     def facts() -> bytes:
         return receiving.facts(root)
@@ -36,6 +28,19 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.serial:
         return receiving.serve_port(store, facts, arguments.serial, arguments.baud, arguments.once)
     return serving.serve_console(store, facts)
+
+
+def of_identity(root: Root, files: Path, contents: Contents) -> list[str]:
+    """What a transfer of certificates asks for; nothing where it brings a kit.
+
+    Whoever has the cable chooses the authority of the first certificate only.
+    """
+    brought = {file.path for file in contents.files}
+    if CERTIFICATE in brought:
+        known = (root.identity / "current").exists()
+        ca = [] if known else ["--ca", str(files / CA)]
+        return ["identity", "accept", str(files / CERTIFICATE), *ca, "--json"]
+    return ["identity", "request"] if CA in brought else []
 
 
 def flags(files: Path, contents: Contents) -> list[str]:

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -24,15 +25,16 @@ from firmware_profiles.errors import InputError, Problem, UnavailableError
 _ROOT, _PROGRAM = "/var/lib/godwit", "/usr/local/bin/edge-agent"  # as they stand in the files
 _ETC = Path("/etc")
 _ELSEWHERE = {"sysusers.conf": "sysusers.d/godwit.conf", "tmpfiles.conf": "tmpfiles.d/godwit.conf"}
-_DROP_IN = "systemd/system/edge-agent.service.d/godwit.conf"
+_DROP_IN = "systemd/system/{}.d/godwit.conf"
 _ENABLED = (
     "edge-agent.service",
+    "edge-agent-boot.service",
     "edge-agent-update.timer",
     "edge-agent-update.path",
     "media-godwit.mount",
     "edge-agent-stick.service",
 )
-_STARTED = _ENABLED[:3]
+_STARTED = ("edge-agent.service", "edge-agent-update.timer", "edge-agent-update.path")
 _PLAIN = re.compile(r"/[A-Za-z0-9/._-]+")
 
 
@@ -53,7 +55,9 @@ def main(arguments: argparse.Namespace) -> int:
     """Write what is missing or different, then start what does not run; run twice it changes nothing."""
     root = existing(arguments.root)
     of = profile.load(arguments.profile or read_slot(root.active).manifest.profiles[0])
-    wanted = _files(root, _program(arguments.program), unit.drop_in(of, arguments.grant))
+    drop_ins = {"edge-agent.service": unit.drop_in(of, arguments.grant)}
+    drop_ins |= dict.fromkeys(unit.UPDATERS, unit.updater_drop_in(of, arguments.grant))
+    wanted = _files(root, _program(arguments.program), drop_ins)
     different = {path: text for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
     done = Served(of.name, [grant for grant in unit.GRANTS if grant in arguments.grant], list(map(str, different)))
     if not arguments.dry_run:
@@ -80,8 +84,8 @@ def _program(given: Path | None) -> Path:
     return program
 
 
-def _files(root: Root, program: Path, drop_in: str) -> dict[Path, str]:
-    """Path → content of everything that systemd reads."""
+def _files(root: Root, program: Path, drop_ins: Mapping[str, str]) -> dict[Path, str]:
+    """Path → content of everything that systemd reads; `drop_ins` by unit."""
     if not _PLAIN.fullmatch(str(root.folder)):
         step = "use letters, digits, dots, dashes and underscores"
         raise InputError(Problem("--root", "a path that needs no quotes in a unit", repr(str(root.folder)), step))
@@ -89,7 +93,7 @@ def _files(root: Root, program: Path, drop_in: str) -> dict[Path, str]:
     for source in sorted(unit.FOLDER.iterdir()):
         text = source.read_text(encoding="utf-8").replace(_ROOT, str(root.folder)).replace(_PROGRAM, str(program))
         files[_ETC / _ELSEWHERE.get(source.name, f"systemd/system/{source.name}")] = text
-    return {**files, _ETC / _DROP_IN: drop_in}
+    return files | {_ETC / _DROP_IN.format(name): text for name, text in drop_ins.items()}
 
 
 def _check_rights() -> None:

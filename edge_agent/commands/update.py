@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import msgspec
 
-from edge_agent import clock, config
+from edge_agent import clock, config, renewing
 from edge_agent.commands.updating import open_root, raise_if_failed
 from edge_agent.config import Config
 from edge_agent.layout import Root, existing
 from edge_agent.ota import history, looking
 from edge_agent.ota.history import Entry
 from edge_agent.ota.http import HttpCarrier
+from edge_agent.ota.slots import Slots
 from edge_agent.ota.updater import Updater
 from firmware_profiles.errors import GodwitError, InputError, Problem
 from firmware_profiles.installation import Updated
@@ -24,12 +26,33 @@ def main(arguments: argparse.Namespace) -> int:
     root = existing(arguments.root)
     settings = config.load(root.config)
     with open_root(arguments.root, "update"):
+        if arguments.at_boot:
+            return _at_boot(root, settings)
+        _renew(root, settings)
         carrier = _carrier(root, settings) if settings.update.url else None
         updater = Updater(root, settings, carrier, watch=True)
         updater.resume()
         done = _look(root, settings, updater, arguments.now or _asked(root))
     raise_if_failed(updater)
     print(msgspec.json.encode(done).decode() if arguments.json else _for_people(done))
+    return 0
+
+
+def _renew(root: Root, settings: Config) -> None:
+    """The certificate of this device. Whatever is wrong with it, updates go on."""
+    try:
+        renewing.renew(root, settings)
+    except (GodwitError, OSError, ModuleNotFoundError) as error:
+        for line in str(error).splitlines():
+            print(f"warning: the device's certificate: {line}", file=sys.stderr)
+
+
+def _at_boot(root: Root, settings: Config) -> int:
+    slots = Slots(root.slots)
+    if slots.active() != slots.proven():
+        updater = Updater(root, settings, None, watch=False)
+        updater.count_boot()
+        raise_if_failed(updater)
     return 0
 
 

@@ -77,4 +77,4 @@ def _dates(name: str, content: bytes, where: str) -> Check:
     found = f"{where}: until {until:%Y-%m-%d} ({left.days} days)"
     if left > _SOON:
         return Check(name, "ok", found)
-    return Check(name, "warn" if left > timedelta() else "fail", found, f"renew it: {_RENEW}")
+    return Check(name, "warn" if left > timedelta() else "fail", found, f"renew it: godwit ca renew; or {_RENEW}")

@@ -67,6 +67,7 @@ class Link:
         self._connection: Connection | None = None
         self._version = MQTTProtocolVersion.MQTTv5
         self._told = ""
+        self._outdated = False
 
     @property
     def connected(self) -> bool:
@@ -117,6 +118,10 @@ class Link:
         """The message was dealt with, after what was published before; every one received is to be accepted."""
         self._inbox.accept(token)
 
+    def reconnect(self) -> None:
+        """End the connection soon and in order: the next one shows the certificate that is there now."""
+        self._outdated = True
+
     async def run(self, hooks: Hooks) -> None:
         """Connect, and connect again with growing, jittered delays, until cancelled."""
         self._hooks = hooks
@@ -144,6 +149,7 @@ class Link:
 
     async def _connect(self, version: MQTTProtocolVersion) -> Answer:
         """One connection from beginning to end; how the broker answered at its beginning."""
+        self._outdated = False
         keep_session = bool(self._subscriptions.wanted)
         client = self._dialler.new_client(version, keep_session=keep_session)
         hooks = self._hooks._replace(up=lambda: self._up(version))
@@ -153,7 +159,7 @@ class Link:
             await asyncio.to_thread(self._dialler.connect, client, keep_session=keep_session)
         except (OSError, InputError) as error:
             return Answer(False, True, why_not(error))
-        await self._connection.live(lambda: self._dialler.dates_overdue)
+        await self._connection.live(lambda: self._dialler.dates_overdue or self._outdated)
         return self._connection.answer
 
     def _up(self, version: MQTTProtocolVersion) -> None:

@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         number: of the update; 0 for what is about none.
         time: by the device's clock, which may be wrong.
         reason: why, where there is more to say.
-        way, fetched_bytes, spent_s: as in the journal.
+        way, fetched_bytes, spent_s, tested: as in the journal.
     """
 
     event: str
@@ -45,6 +45,20 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     way: str = ""
     fetched_bytes: int = 0
     spent_s: dict[str, float] = {}
+    tested: dict[str, str] = {}
+
+    @property
+    def words(self) -> str:
+        """What it is about, and why; for people."""
+        what = f"{self.deployment} {self.version}".strip()
+        why = "; ".join(filter(None, (self.reason, self._self_test())))
+        return ": ".join(filter(None, (what, why)))
+
+    def _self_test(self) -> str:
+        passed = [place for place, how in self.tested.items() if how == "passed"]
+        others = [place for place in self.tested if place not in passed]
+        named = (("tested on", passed), ("not on", others))
+        return ", ".join(f"{word} {', '.join(places)}" for word, places in named if places)
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -72,6 +86,7 @@ def entry(event: str, journal: Journal) -> Entry:
         way=journal.way,
         fetched_bytes=journal.fetched_bytes,
         spent_s=journal.spent_s,
+        tested=journal.tested,
     )
 
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from edge_agent.layout import Root
 from firmware_profiles.errors import Problem, UnavailableError
@@ -23,16 +24,35 @@ def held(root: Root, command: str) -> Iterator[None]:
         OSError: the lock cannot be written.
     """
     root.make()
-    handle = os.open(root.update / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    handle = os.open(root.update / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             owner = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-            step = "wait for its end"
+            step = "wait for its end, or end it; as a service: systemctl stop edge-agent-update"
             raise UnavailableError(Problem(str(root.folder), "no other updater", owner, step)) from None
         os.ftruncate(handle, 0)
         os.write(handle, f"edge-agent {command}, process {os.getpid()}\n".encode())
-        yield
+        try:
+            yield
+        finally:
+            _hand_over(root)
     finally:
         os.close(handle)
+
+
+def _hand_over(root: Root) -> None:
+    """What root wrote becomes the updater's, whose the slots are, or the updater could not go on with it.
+
+    Root installs where a person uses sudo, by the bridges to Mender and RAUC, and by flash.
+    """
+    owner = root.slots.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for top in filter(Path.exists, (root.slots, root.trust, root.update, root.agent_code)):
+        os.chown(top, owner.st_uid, owner.st_gid)
+        for _, folders, files, handle in os.fwalk(top):
+            for name in (*folders, *files):
+                if os.stat(name, dir_fd=handle, follow_symlinks=False).st_uid == 0:
+                    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=handle, follow_symlinks=False)

@@ -20,7 +20,7 @@ _MAX_REASON = 1000
 Slot = Literal["", "a", "b"]
 
 
-class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Plan(msgspec.Struct, frozen=True):
     """One update.
 
     Attributes:
@@ -45,16 +45,18 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offer: Offer | None = None
 
 
-class Journal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file.
+class Journal(msgspec.Struct, frozen=True):
+    """The whole file. Fields that it does not know are left out: newer code of the agent, which was left, wrote them.
 
     Attributes:
         number: of the update, counted from 1.
         starts: of the updater in this state without an end of it.
+        counted_boot: the boot that `starts` counts before the updater's first start in it.
         reason: why it goes on as it does, for people.
         way: how the bundle came: "full", "xz", "bsdiff4", or "file".
         fetched_bytes: so many were fetched for it.
         spent_s: state → seconds that its action took.
+        tested: by the self-test: "runtime/delegate" → "passed", or why nothing will run there.
         checked_boot, checked_uptime_ms: when the updater last looked for something newer.
     """
 
@@ -62,12 +64,20 @@ class Journal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plan: Plan | None = None
     number: Annotated[int, Meta(ge=0)] = 0
     starts: Annotated[int, Meta(ge=0)] = 0
+    counted_boot: str = ""
     reason: str = ""
     way: str = ""
     fetched_bytes: int = 0
     spent_s: dict[str, float] = {}
+    tested: dict[str, str] = {}
     checked_boot: str = ""
     checked_uptime_ms: int = 0
+
+    def of(self, plan: Plan) -> Journal:
+        """The next one, of another update; its state stays."""
+        checked_boot, checked_uptime_ms = self.checked_boot, self.checked_uptime_ms
+        number = self.number + 1
+        return Journal(self.state, plan, number, checked_boot=checked_boot, checked_uptime_ms=checked_uptime_ms)
 
     def because(self, reason: str) -> Journal:
         """The same, with a reason of a bounded length."""

@@ -62,8 +62,8 @@ class Kind(Protocol):
         """
         ...
 
-    def check(self, slot: Slot) -> None:
-        """The self-test.
+    def check(self, slot: Slot) -> dict[str, str]:
+        """The self-test; as in the journal, what was tested.
 
         Raises:
             GodwitError: it did not pass.
@@ -103,8 +103,8 @@ class Deployments:
             fitting.check(bundle, plan)
             self.slots.stage(bundle, plan.slot)
 
-    def check(self, slot: Slot) -> None:
-        testing.check(self.slots.path(slot), self._external)
+    def check(self, slot: Slot) -> dict[str, str]:
+        return testing.check(self.slots.path(slot), self._external)
 
     def named(self, slot: Slot) -> Named | None:
         try:
@@ -129,9 +129,10 @@ class Deployments:
 class AgentCodes:
     """The agent's own code; see `Kind`."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, config: Config) -> None:
         self.slots = Slots(root.agent_code)
         self._root = root
+        self._external = config.runtime.external
 
     def stage(self, file: Path, plan: Plan) -> None:
         step = "try again"
@@ -143,8 +144,12 @@ class AgentCodes:
         if of.version != plan.version:
             raise BundleError(Problem(str(file), f"version {plan.version}", of.version, "sign it as what it is"))
 
-    def check(self, slot: Slot) -> None:
-        agent_slots.check(self.slots.path(slot))
+    def check(self, slot: Slot) -> dict[str, str]:
+        code = self.slots.path(slot)
+        agent_slots.check(code)
+        if not self._root.active.exists():
+            return {}
+        return testing.check_code(agent_slots.environment(code), self._root.active.resolve(), self._external)
 
     def named(self, slot: Slot) -> Named | None:
         of = self._description(slot)
@@ -173,7 +178,7 @@ class AgentCodes:
 
 def of_root(root: Root, config: Config) -> dict[targets.Kind, Kind]:
     """Both kinds, by their names."""
-    return {"deployment": Deployments(root, config), "agent": AgentCodes(root)}
+    return {"deployment": Deployments(root, config), "agent": AgentCodes(root, config)}
 
 
 def python_tag() -> str:

@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 
 _SPREAD = 0.1
 
+Told = Literal["", "rejected_before", "up_to_date", "nothing"]
+_NEWS: tuple[Told, ...] = ("", "rejected_before", "up_to_date", "nothing")
+"""What comes first is told, where both kinds have something to tell."""
+
 
 class Found(NamedTuple):
     """What there is.
 
     Attributes:
         plan: None where there is nothing to be done.
-        told: why there is nothing: "nothing", "up_to_date" or "rejected_before".
+        told: why there is nothing to be done.
     """
 
     offer: Offer | None
     plan: Plan | None
-    told: Literal["", "nothing", "up_to_date", "rejected_before"] = ""
+    told: Told = ""
 
 
 def is_due(at: Journal, settings: Update, device: str) -> bool:
@@ -56,12 +60,13 @@ def look(root: Root, config: Config, carrier: Carrier, try_again: bool = False) 
         UnavailableError: it could not be had.
     """
     signed = refreshing.refresh(root, carrier, reference.load(root))
-    both = kinds.of_root(root, config)
+    both, code = kinds.of_root(root, config), Found(None, None, "nothing")
     if both["agent"].slots.active():  # a launcher starts it
         code = _judged(root, both["agent"], _offer(root, config.update, signed, "agent"), try_again)
         if code.plan:
             return code
-    return _judged(root, both["deployment"], _offer(root, config.update, signed, "deployment"), try_again)
+    deployment = _judged(root, both["deployment"], _offer(root, config.update, signed, "deployment"), try_again)
+    return min(deployment, code, key=lambda found: _NEWS.index(found.told))
 
 
 def _offer(root: Root, settings: Update, signed: Targets, kind: targets.Kind) -> Offer | None:

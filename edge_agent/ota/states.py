@@ -4,7 +4,7 @@ The journal says `next_state` before its `action` is begun, so a start always kn
 action can be done again: it looks at what is there, not at how far it came. A row says what a start does that
 finds the journal at `next_state`: the action "again". What may be interrupted by the very thing that it does (a
 self-test that takes the device down, a deployment that makes it reboot) has a row `looped`, which is taken at the
-fourth start in that state.
+fourth start in that state. A boot with a version on probation counts as one, before the agent starts.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
-"""`python -m edge_agent.ota.trial FOLDER EXTERNAL`: can this device run the deployment in FOLDER, within its limits?
+"""`python -m edge_agent.ota.trial FOLDER EXTERNAL PLACE`: can this device run the deployment in FOLDER?
 
 Does what a worker does before it opens its sources: verifies every hash, loads every model on the first claimed
-runtime that gives its golden answers. Then it times them. EXTERNAL is the device's delegate as JSON, or null.
-Prints a `Trial`; an error is told as by any command.
+runtime that gives its golden answers. Then it times them, against the limits. Where PLACE is given, as "onnx/cpu",
+only what claims that runtime and delegate is loaded, there, and nothing is timed. EXTERNAL is the device's own
+delegate as JSON, or null. Prints a `trying.Trial`; an error is told as by any command.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,28 +17,16 @@ import msgspec
 from edge_agent import timing
 from edge_agent.deployment import Deployment, read_slot
 from edge_agent.monitor import machine
-from edge_agent.pipeline import Pipeline, checked_model, choose
+from edge_agent.ota.trying import Trial
+from edge_agent.pipeline import Pipeline, checked_model, choose, proved
 from edge_agent.runtime_config import External
 from edge_agent.runtimes.base import Opening
-from firmware_profiles.errors import Problem, RefusedError, guarded
+from firmware_profiles.errors import Problem, RefusedError, UnavailableError, guarded
 from firmware_profiles.wire import RuntimeInUse
 
 _RUNS = 40
 _TRIES = 3
 """The old worker answers beside us: a slow minute is not the new model's fault."""
-
-
-class Trial(msgspec.Struct, frozen=True):
-    """What was found.
-
-    Attributes:
-        models: what runs each of them.
-        p95_ms: of one inference of each, one after the other; the limit is for all together.
-    """
-
-    models: dict[str, RuntimeInUse]
-    p95_ms: float
-    peak_rss_bytes: int
 
 
 def examine(folder: Path, external: External | None) -> Trial:
@@ -53,9 +43,29 @@ def examine(folder: Path, external: External | None) -> Trial:
         model.name: choose(deployment, checked_model(model), (), opening).pipeline for model in manifest.models
     }
     p95_ms = _p95_ms(list(pipelines.values()), limits.p95_ms)
-    found = Trial({name: each.in_use for name, each in pipelines.items()}, p95_ms, machine.peak_rss_bytes())
+    found = Trial({name: each.in_use for name, each in pipelines.items()}, [], p95_ms, machine.peak_rss_bytes())
     _check(deployment, found)
     return found
+
+
+def examine_at(place: str, folder: Path, external: External | None) -> Trial:
+    """Try what claims the runtime and delegate `place` of a deployment whose hashes were verified.
+
+    Raises:
+        GodwitError: it gives other answers there.
+    """
+    deployment = read_slot(folder)
+    opening = Opening(deployment.manifest.threads, external=external)
+    models: dict[str, RuntimeInUse] = {}
+    unavailable = []
+    for model in deployment.manifest.models:
+        for claim in model.runtimes:
+            if f"{claim.runtime}/{claim.delegate}" == place:
+                try:
+                    models[model.name] = proved(deployment, model, claim, opening).pipeline.in_use
+                except UnavailableError as error:
+                    unavailable += [f"{problem.where}: {problem.found}" for problem in error.problems]
+    return Trial(models, unavailable, 0.0, machine.peak_rss_bytes())
 
 
 def _p95_ms(pipelines: list[Pipeline], limit_ms: float) -> float:
@@ -82,9 +92,12 @@ def _check(deployment: Deployment, found: Trial) -> None:
 
 def main() -> int:
     """Examine what the command line names, and print it."""
-    folder, external = sys.argv[1:]
-    found = examine(Path(folder), msgspec.json.decode(external, type=External | None))
-    print(msgspec.json.encode(found).decode())
+    folder, own, place = sys.argv[1:]
+    external = msgspec.json.decode(own, type=External | None)
+    said = os.dup(1)
+    os.dup2(2, 1)  # runtimes print what they like
+    found = examine_at(place, Path(folder), external) if place else examine(Path(folder), external)
+    os.write(said, msgspec.json.encode(found))
     return 0
 
 

@@ -15,7 +15,7 @@ import msgspec
 from edge_agent import clock
 from edge_agent.config import Config
 from edge_agent.layout import Root
-from edge_agent.ota import fetching, history, journal, kinds, states, watching
+from edge_agent.ota import fetching, history, journal, kinds, leftovers, states, watching
 from edge_agent.ota.carrier import Carrier
 from edge_agent.ota.history import Entry, Rejected
 from edge_agent.ota.journal import DamagedError, Journal, Plan
@@ -69,6 +69,7 @@ class Updater:
         Raises:
             OSError: the disk refused; what was done so far is in the journal.
         """
+        leftovers.remove(self._root)
         damaged = ""
         try:
             self.journal = journal.load(self._root)
@@ -82,12 +83,19 @@ class Updater:
             return
         if self.journal.state == "proving" and not self._watch:
             return
-        starts = self.journal.starts + 1
-        self._save(starts=starts)
-        if starts > states.MOST_STARTS and states.admits(self.journal.state, "looped"):
-            self._go_on(Outcome("looped", f"{self.journal.state} was begun {starts} times, and never ended"))
-        else:
-            self._go_on(self._act())
+        is_counted = self.journal.counted_boot == clock.boot_id()
+        self._save(starts=self.journal.starts + (not is_counted), counted_boot="")
+        self._go_on(self._looped() or self._act())
+
+    def count_boot(self) -> None:
+        """As `resume`, before the agent starts what is not proven; of a version on probation the boot is counted.
+
+        It may take the device down before the updater would start otherwise.
+        """
+        self.resume()
+        if self.journal.state == "proving":
+            self._save(starts=self.journal.starts + 1, counted_boot=clock.boot_id())
+            self._go_on(self._looped())
 
     def run(self, event: Event, plan: Plan, reason: str = "") -> None:
         """Begin with `event`, which happens at rest or on probation, and do all that follows from it.
@@ -96,21 +104,26 @@ class Updater:
             OSError: the disk refused; what was done so far is in the journal.
         """
         if self.journal.state == "idle":
-            self.journal = msgspec.structs.replace(
-                self.journal, plan=plan, number=self.journal.number + 1, way="", fetched_bytes=0, spent_s={}, reason=""
-            )
+            self.journal = self.journal.of(plan)
         self._go_on(Outcome(event, reason))
 
     def looked(self) -> None:
         """Remember that the repository was looked into just now."""
         self._save(checked_boot=clock.boot_id(), checked_uptime_ms=clock.uptime_ms())
 
+    def _looped(self) -> Outcome | None:
+        """The end of what was begun too often."""
+        state, starts = self.journal.state, self.journal.starts
+        if starts <= states.MOST_STARTS or not states.admits(state, "looped"):
+            return None
+        return Outcome("looped", f"{state} was begun {starts} times, and never ended")
+
     def _go_on(self, outcome: Outcome | None) -> None:
         while outcome is not None:
             row = states.after(self.journal.state, outcome.event)
             if outcome.reason:
                 self.journal = self.journal.because(outcome.reason)
-            self._save(state=row.next_state, starts=0)
+            self._save(state=row.next_state, starts=0, counted_boot="")
             outcome = None if row.action == "rest" else self._act()
 
     def _act(self) -> Outcome | None:
@@ -168,9 +181,10 @@ class Updater:
 
     def _test(self, plan: Plan) -> Outcome:
         try:
-            self._kinds[plan.kind].check(plan.slot)
+            tested = self._kinds[plan.kind].check(plan.slot)
         except GodwitError as error:
             return Outcome("refused", str(error))
+        self.journal = msgspec.structs.replace(self.journal, tested=tested)
         return Outcome("passed")
 
     def _switch(self, plan: Plan) -> Outcome:

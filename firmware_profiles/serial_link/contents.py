@@ -4,7 +4,8 @@
 {"format": 1, "files": [{"path": "kit/metadata/1.root.json", "size_bytes": 2391, "sha256": "…"}],
  "device_id": "door-7", "broker": "mqtt://broker.lan", "profile": "raspberry-pi-5"}
 ```
-Files of the kit lie below `kit/`; `root.json` beside it is the trust root, if one is brought.
+Files of the kit lie below `kit/`; `root.json` beside it is the trust root, if one is brought. A transfer of
+`identity/ca.pem` alone asks the device for the request of a certificate, one with `identity/device.pem` brings it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from firmware_profiles.serial_link.messages import MOST_IN_STREAM
 
 KIT = "kit"
 TRUST_ROOT = "root.json"
+IDENTITY = "identity"
+CERTIFICATE, CA = f"{IDENTITY}/device.pem", f"{IDENTITY}/ca.pem"
 MOST_BYTES = 1 << 20
 """Of the list itself."""
 MOST_FILES = 4096
@@ -83,6 +86,19 @@ def gather(kit: Path, trust_root: Path | None, **told: str) -> Cargo:
     named = [(f"{KIT}/{path.relative_to(kit).as_posix()}", path) for path in sorted(kit.rglob("*")) if path.is_file()]
     if trust_root is not None:
         named.append((TRUST_ROOT, trust_root))
+    return _cargo(named, told)
+
+
+def gather_identity(ca: Path, certificate: Path | None) -> Cargo:
+    """An authority, and what it signed for the device; without that, the device is to ask.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    return _cargo([(CA, ca), *([(CERTIFICATE, certificate)] if certificate else [])], {})
+
+
+def _cargo(named: list[tuple[str, Path]], told: dict[str, str]) -> Cargo:
     try:
         files = tuple(File(name, path.stat().st_size, sha256_of(path)) for name, path in named)
     except OSError as error:
@@ -134,7 +150,8 @@ def _file(entry: Any) -> File | None:
         good = _PATH.fullmatch(path) and _SHA256.fullmatch(digest) and type(size) is int and size >= 0
     except (TypeError, KeyError):
         return None
-    return File(path, size, digest) if good and (path == TRUST_ROOT or path.startswith(f"{KIT}/")) else None
+    known = good and (path in (TRUST_ROOT, CERTIFICATE, CA) or path.startswith(f"{KIT}/"))
+    return File(path, size, digest) if known else None
 
 
 def _clashes(files: Iterable[File]) -> list[Problem]:

@@ -23,18 +23,16 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import NAME_PATTERN
-from fleet.authority import certificates, register
+from fleet.authority import certificates, register, requests
 from fleet.authority.certificates import Signer
 from fleet.authority.register import Issued, Kind, Register
 from fleet.passphrases import Passphrases
 
 _SECRET_MODE = 0o600
-_MAX_REQUEST_BYTES = 16_384
 _PEM = serialization.Encoding.PEM
 
 
@@ -91,12 +89,8 @@ class Authority(NamedTuple):
         Raises:
             InputError: the request is none, or names another device.
         """
-        asked = _read_request(request, device)
-        key = asked.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise InputError(Problem("request", "a key on an elliptic curve", type(key).__name__, "make it again"))
-        name = str(asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-        return self._add(certificates.signed(signer, name, key, days), name, "device")
+        asked = requests.read(request, device)
+        return self._add(certificates.signed(signer, asked.name, asked.key, days), asked.name, "device")
 
     def issue(self, signer: Signer, name: str, hosts: Sequence[str], days: int) -> Path:
         """A certificate and key made here: of the broker at `hosts`, or of somebody who watches."""
@@ -179,22 +173,3 @@ def _new_signer(name: str) -> Signer:
 def _pem(key: ec.EllipticCurvePrivateKey, passphrase: bytes | None = None) -> bytes:
     form = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, form)
-
-
-def _read_request(raw: bytes, device: str | None) -> x509.CertificateSigningRequest:
-    step = "make it on the device: edge-agent identity request"
-    try:
-        if len(raw) > _MAX_REQUEST_BYTES:
-            raise ValueError
-        request = x509.load_pem_x509_csr(raw)
-        names = [str(each.value) for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        signed = request.is_signature_valid
-    except ValueError:
-        raise InputError(Problem("request", "a signing request in PEM form", "something else", step)) from None
-    if not signed:
-        raise InputError(Problem("request", "one signed by its own key", "another signature", step))
-    if len(names) != 1 or not re.match(NAME_PATTERN, names[0]):
-        raise InputError(Problem("request", "the name of one device", ", ".join(map(repr, names)) or "none", step))
-    if device not in (None, names[0]):
-        raise InputError(Problem("request", f"one of {device}", f"one of {names[0]}", "give the right file"))
-    return request

@@ -66,12 +66,25 @@ def named(root: Path, link: str) -> str:
 
 
 def activate(slot: Path) -> None:
-    """It is started from now on, by the launcher that it brings; it was tried, so it needs no probation."""
+    """It is started from now on. Until it is `prove`d the launcher counts its starts, and goes back after three."""
+    _point(slot.parent / "active", slot.name)
+
+
+def prove(slot: Path) -> None:
+    """It is the one to go back to, and the launcher is that which it brings."""
     launcher = slot / "edge_agent" / "launcher.py"
     if launcher.exists():
         _replace(slot.parent / "launcher.py", lambda making: making.write_bytes(launcher.read_bytes()))
-    for link in ("active", "proven"):
-        _replace(slot.parent / link, lambda making: making.symlink_to(slot.name))
+    _point(slot.parent / "proven", slot.name)
+
+
+def give_back(slot: Path) -> None:
+    """The code before it is started from now on."""
+    _point(slot.parent / "active", (slot.parent / "proven").readlink().name)
+
+
+def _point(link: Path, name: str) -> None:
+    _replace(link, lambda making: making.symlink_to(name))
     os.sync()
 
 

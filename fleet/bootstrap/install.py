@@ -1,7 +1,7 @@
 """Bring about `edge-agent install` on this device, and a service that runs what it installed.
 
 Argument: the folder that was received, with `order.json`. What `edge-agent install --json` prints goes to stdout. If
-anything fails, the device is as it was.
+anything fails, the device is as it was; if the new code of an agent that runs does not live, its old one is back.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fleet.bootstrap import agent_code, system
+from fleet.bootstrap import agent_code, system, trial
 from fleet.bootstrap.agent_code import RefusedError
 
 _UNAVAILABLE = 4
@@ -27,16 +27,17 @@ def main(folder: Path) -> int:
     try:
         code = _install(folder, root, order)
     except RefusedError as error:
-        code = _told(*error.args)
+        code = told(*error.args)
     except OSError as error:
         found = (error.strerror or str(error)).lower()
-        code = _told(error.filename or root, "a place to write to", found, "check its rights and its free space")
+        code = told(error.filename or root, "a place to write to", found, "check its rights and its free space")
     if code != 0 and fresh:
         shutil.rmtree(root, ignore_errors=True)
     return code
 
 
-def _told(where: object, expected: str, found: str, step: str) -> int:
+def told(where: object, expected: str, found: str, step: str) -> int:
+    """An error, on one line as Godwit's are; its exit code."""
     print(f"error: {where}: expected {expected}, found {found}; {step}", file=sys.stderr)
     return _UNAVAILABLE
 
@@ -50,10 +51,17 @@ def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
         if slot:
             shutil.rmtree(slot, ignore_errors=True)
         return code
-    if slot:
+    if slot is None:
+        if order["service"]:
+            system.set_up(root)
+        return 0
+    first = not agent_code.named(root, "proven")
+    with trial.watched(root, slot, runs=order["service"], first=first):
         agent_code.activate(slot)
-    if order["service"]:
-        system.set_up(root)
+        if first:
+            agent_code.prove(slot)
+        if order["service"]:
+            system.set_up(root)
     return 0
 
 

@@ -22,6 +22,7 @@ def main(root: Path) -> None:
     """Print the facts."""
     code = text(root / "agent" / "active" / "agent.json")
     manifest = text(root / "slots" / "active" / "manifest.json")
+    folders = [root / name for name in ("slots", "update")]
     facts = {
         "arch": arch(),
         "kernel": platform.machine(),
@@ -33,10 +34,11 @@ def main(root: Path) -> None:
         "clock_s": int(time.time()),
         "rights": rights(),
         "writable": os.access(existing(root), os.W_OK),
-        "readable": not root.exists() or os.access(root / "slots", os.R_OK | os.X_OK),
+        "readable": not root.exists() or all(os.access(each, os.R_OK | os.X_OK) for each in folders),
         "agent_sha256": hashlib.sha256(code.encode()).hexdigest() if code else "",
         "manifest_sha256": hashlib.sha256(manifest.encode()).hexdigest() if manifest else "",
         "installed": installed(manifest),
+        "on_probation": on_probation(text(root / "update" / "journal.json")),
         "device": device(root / "etc" / "agent.toml"),
         "service": service(),
     }
@@ -86,6 +88,16 @@ def installed(manifest: str) -> list[str]:
         return [str(found["name"]), str(found["version"])]
     except (ValueError, KeyError, TypeError):
         return []
+
+
+def on_probation(journal: str) -> str:
+    """What has yet to prove itself, by its name and version; empty if nothing has."""
+    try:
+        found = json.loads(journal)
+        plan = found["plan"] or {}
+        return f"{plan['deployment']} {plan['version']}" if found["state"] == "proving" else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def device(config: Path) -> str:

@@ -1,4 +1,7 @@
-"""Flash over a serial line at whose other end `edge-agent receive` runs: it takes a signed kit, and installs it."""
+"""Flash over a serial line at whose other end `edge-agent receive` runs: it takes a signed kit, and installs it.
+
+A certificate takes two more transfers: the device asks in the outcome of the first, and takes the second.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ from typing import Any
 
 import msgspec
 
-from firmware_profiles.errors import GodwitError, Problem, UnavailableError, from_process
+from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
 from firmware_profiles.serial_link import contents
+from firmware_profiles.serial_link.contents import Cargo
 from fleet.flash import bringing, meeting, plan
 from fleet.flash.given import Given
+from fleet.flash.goods import Goods
 from fleet.flash.plan import Planned
 from fleet.flash.port import Port
-from fleet.flash.road import Facts
+from fleet.flash.road import Facts, Finished, output
 from fleet.flash.serial_target import SerialTarget
 from fleet.flash.sources import KIT, TRUST_ROOT, Source
 
@@ -64,11 +69,11 @@ class AtReceiver:
             raise UnavailableError(*problems)
         replaced = f" in place of {' '.join(facts.installed)}" if facts.installed else ""
         steps = [f"install {goods.manifest.name} {goods.manifest.version}{replaced}"]
-        same = facts.manifest_sha256 == goods.manifest_sha256
-        remarks = plan.remarks(facts)
-        if self._given.certifier:
-            remarks.append("no certificate comes by a receiver: type there: edge-agent identity request")
-        return plan.of(goods, self.name, "", [] if same else steps, facts, remarks)
+        if facts.manifest_sha256 == goods.manifest_sha256:
+            steps = []
+        sign = self._step_to_sign(facts)
+        made, goods = plan.of(goods, self.name, "", [*steps, *sign], facts, plan.remarks(facts))
+        return Planned(msgspec.structs.replace(made, signs=bool(sign)), goods)
 
     def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Do what was planned.
@@ -78,8 +83,16 @@ class AtReceiver:
         """
         made, goods = planned
         assert made.facts is not None
-        if not made.steps:
-            return Installed(made.deployment, made.version, "", made.facts.device, changed=False)
+        done = Installed(made.deployment, made.version, "", made.facts.device, changed=False)
+        if made.facts.manifest_sha256 != goods.manifest_sha256:
+            done = self._install(goods, source, say)
+        if made.signs:
+            say("signing a certificate")
+            self._certify(done.device, say)
+            done = msgspec.structs.replace(done, changed=True)
+        return done
+
+    def _install(self, goods: Goods, source: Source, say: Callable[[str], None]) -> Installed:
         told = {"profile": goods.manifest.profiles[0]}
         for flag in self._given.flags:
             name, _, value = flag.removeprefix("--").partition("=")
@@ -87,19 +100,31 @@ class AtReceiver:
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)
             source.write(goods, folder)
-            cargo = contents.gather(folder / KIT, folder / TRUST_ROOT, **told)
-            host = bringing.host_of(cargo)
-            meeting.wait(self._port, host, self.name, _AGAIN_S)
-            said = bringing.bring(host, self._port, lambda *done: say(bringing.in_words(*done)))
-        return self._installed(said.exit_code, said.stdout, said.stderr)
+            ended = self._bring(contents.gather(folder / KIT, folder / TRUST_ROOT, **told), say)
+        try:
+            return msgspec.json.decode(output(ended, self.name, "an installation"), type=Installed)
+        except msgspec.DecodeError:
+            step = "look at the journal of edge-agent receive"
+            raise GodwitError(Problem(self.name, "an installation", "another answer", step)) from None
 
-    def _installed(self, exit_code: int, stdout: str, stderr: str) -> Installed:
-        if exit_code == 0:
-            try:
-                return msgspec.json.decode(stdout, type=Installed)
-            except msgspec.DecodeError:
-                pass
-        elif told := from_process(exit_code, stderr):
-            raise type(told)(*(each._replace(where=f"{self.name}: {each.where}") for each in told.problems))
-        last = (stderr.strip().splitlines() or [f"exit status {exit_code}"])[-1][:200]
-        raise GodwitError(Problem(self.name, "an installation", last, "look at the journal of edge-agent receive"))
+    def _certify(self, device: str, say: Callable[[str], None]) -> None:
+        """Have the device ask, sign, and bring what was signed."""
+        certifier = self._given.certifier
+        assert certifier is not None, "the plan signs"
+        ca = certifier.authority.certificate
+        asked = self._bring(contents.gather_identity(ca, None), say)
+        signed = certifier.sign(output(asked, self.name, "a signing request"), device)
+        taken = self._bring(contents.gather_identity(ca, signed), say)
+        output(taken, self.name, "a certificate that is accepted")
+
+    def _bring(self, cargo: Cargo, say: Callable[[str], None]) -> Finished:
+        host = bringing.host_of(cargo)
+        meeting.wait(self._port, host, self.name, _AGAIN_S)
+        said = bringing.bring(host, self._port, lambda *done: say(bringing.in_words(*done)))
+        return Finished(said.exit_code, said.stdout.encode(), said.stderr)
+
+    def _step_to_sign(self, facts: Facts) -> list[str]:
+        if self._given.certifier is None:
+            return []
+        step = self._given.certifier.step(facts.device or self._given.device, facts.identity)
+        return [step] if step else []

@@ -37,7 +37,7 @@ _SAY_EVERY_S = 2.0
     type=_FILE,
     envvar="GODWIT_CA",
     metavar="DIR",
-    help="An authority (godwit ca): certificates for devices at ssh:// or a serial console; or GODWIT_CA.",
+    help="An authority (godwit ca): devices get a certificate of their own; or GODWIT_CA.",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, print the plan, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document a target, each on a line.")
@@ -59,8 +59,8 @@ def flash(
     \b
     ssh://user@host[:port]  over SSH: the agent comes along, as a service; ?root=DIR puts it elsewhere, without one
     serial:///dev/ttyUSB0   to edge-agent receive or a console there; ?baud=N&user=NAME&root=DIR
-    dir:///PATH             a stick, where one is mounted, for devices that have the agent; else a device root on this
-                            machine; ?as=stick and ?as=root decide
+    dir:///PATH             a stick, where one is mounted, for any number of devices, of ?python=VERSION; else a device
+                            root on this machine; ?as=stick and ?as=root decide
     image:///PATH           the image of an SD card or disk: it installs itself when it boots for the first time
     adb://SERIAL            a model for an app on an Android phone; ?package=com.example.app for that app alone
 
@@ -82,7 +82,7 @@ def flash(
         step = "flash one target at a time"
         raise InputError(Problem("--device-id", "one target for one name", f"{len(where)} targets", step))
     if certifier and (others := target.without_certificates(where)):
-        click.echo(f"note: no certificate for {', '.join(others)}: no device is there to ask for one", err=True)
+        click.echo(f"note: no certificate for {', '.join(others)}: no agent is there to ask for one", err=True)
     source = sources.read(what, lambda text: click.echo(text, err=True))
     failed = _flash(where, source, certifier, dry_run, as_json)
     if failed:

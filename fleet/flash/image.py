@@ -1,7 +1,8 @@
 """`image:///PATH`: the image of a disk, such as an SD card's, gets what it installs when it boots for the first time.
 
 The agent, the bundle and what brings about its installation go to a folder of the root partition, with a systemd unit
-that runs once (`fleet/bootstrap/first_boot.py`); the boot partition gets the outcome, which is "pending" until then.
+that runs once (`fleet/bootstrap/first_boot.py`); the boot partition gets the outcome, which is "pending" until then,
+and where a certificate is wanted the request for it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Image:
             goods = source.choose(facts.arch, self._board)
             if not self._board:  # it is asked for on the device, when this is installed there
                 facts = msgspec.structs.replace(facts, board=goods.manifest.device_tree_model)
-            steps = [] if self._is_there(system, goods, facts) else _steps(system, goods)
+            steps = [] if self._is_there(system, goods, facts) else _steps(system, goods, self._order())
             problems = [*plan.obstacles(goods, facts, self.name), *self._obstacles(system, facts, bool(steps))]
             if problems:
                 raise UnavailableError(*problems)
@@ -116,7 +117,7 @@ class Image:
         with self._copy(say) as copy, _folder(copy) as folder:
             brought = folder / "parcel"
             brought.mkdir()
-            parcel.pack(brought, goods, source, kit, Order(DEFAULT_ROOT, service=True, flags=self._given.flags))
+            parcel.pack(brought, goods, source, kit, self._order())
             (brought / _STAMP).write_text(self._stamp(goods))
             self._write(folder, brought, outcome, say)
         return outcome
@@ -149,6 +150,9 @@ class Image:
             (folder / "pending").write_bytes(msgspec.json.format(msgspec.json.encode(pending)) + b"\n")
             system.boot.write(folder / "pending", first_boot.ON_BOOT)
 
+    def _order(self) -> Order:
+        return Order(DEFAULT_ROOT, service=True, flags=self._given.flags, certificate=self._given.certifier is not None)
+
     def _is_there(self, system: System, goods: Goods, facts: Facts) -> bool:
         """Whether it was brought and waits for the first boot, or was installed by it."""
         enabled = system.root.link(str(first_boot.ENABLED))
@@ -166,7 +170,7 @@ class Image:
 
     def _stamp(self, goods: Goods) -> str:
         """By what an image shows that just this was brought to it."""
-        parts = (VERSION, goods.sha256, self._given.flags, str(self._given.wheels or ""))
+        parts = (VERSION, goods.sha256, self._order(), str(self._given.wheels or ""))
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
@@ -178,13 +182,16 @@ def _folder(image: Path) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def _steps(system: System, goods: Goods) -> list[str]:
+def _steps(system: System, goods: Goods, order: Order) -> list[str]:
     """In order."""
     what = goods.manifest
     steps = [f"write {what.name} {what.version} and the agent to {FOLDER} of its root partition"]
     steps.append("enable a service that installs them when it boots for the first time")
     if system.boot:
         steps.append(f"write {first_boot.ON_BOOT} to its boot partition, which says then how it went")
+    if order.certificate:
+        where = f"{first_boot.REQUEST} of its boot partition" if system.boot else f"{FOLDER}/request.csr"
+        steps.append(f"have it ask for a certificate when it boots for the first time, in {where}")
     return steps
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.installation import Installed
-from fleet.flash import parcel, plan, scripts
+from fleet.flash import certifier, parcel, plan, scripts
 from fleet.flash.given import Given
 from fleet.flash.goods import Goods
 from fleet.flash.parcel import Order
@@ -110,8 +110,8 @@ class OnDevice:
         if self._given.certifier is None:
             return []
         is_there = facts.agent_sha256 and facts.manifest_sha256
-        shown = self._agent(["identity", "show", "--json"], facts) if is_there else None
-        step = self._given.certifier.step(facts.device or self._given.device, shown)
+        found = certifier.shown(self._agent(["identity", "show", "--json"], facts)) if is_there else None
+        step = self._given.certifier.step(facts.device or self._given.device, found)
         return [step] if step else []
 
     def _no_certificate(self) -> list[str]:

@@ -24,11 +24,13 @@ class Order(NamedTuple):
     Attributes:
         service: systemd is to run the agent.
         flags: of `edge-agent install`.
+        certificate: the device is to ask for one, and await it.
     """
 
     root: str
     service: bool
     flags: list[str]
+    certificate: bool = False
 
 
 _UNPACKED = 4
@@ -65,7 +67,7 @@ def pack(folder: Path, goods: Goods, source: Source, kit: Path | None, order: Or
     source.write(goods, folder)
     (folder / scripts.ZIPAPP).write_bytes(scripts.zipapp())
     install = [KIT, "--trust-root", TRUST_ROOT, "--profile", goods.manifest.profiles[0], *order.flags]
-    told = {"root": order.root, "service": order.service, "install": install}
+    told = {"root": order.root, "service": order.service, "install": install, "certificate": order.certificate}
     (folder / "order.json").write_text(json.dumps(told))
     needed = 2 * goods.size_bytes
     if kit:

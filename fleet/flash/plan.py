@@ -86,6 +86,10 @@ def obstacles(goods: Goods, facts: Facts, where: str) -> Iterator[Problem]:
         found = f"the newer {facts.installed[1]}"
         step = "flash a newer one, or go back there: edge-agent rollback"
         yield Problem(where, f"{made_for.name} {made_for.version} or older", found, step)
+    if facts.on_probation and facts.manifest_sha256 != goods.manifest_sha256:
+        expected = "no version that has yet to prove itself"
+        step = "wait until it did (edge-agent status), or type there: edge-agent mark-good, or edge-agent rollback"
+        yield Problem(where, expected, f"{facts.on_probation} on probation", step)
 
 
 def remarks(facts: Facts) -> list[str]:

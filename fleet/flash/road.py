@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from firmware_profiles.errors import GodwitError, Problem, from_process
+from firmware_profiles.identity import Identity
 
 DEFAULT_ROOT = "/var/lib/godwit"
 """The device root of the service."""
@@ -33,7 +34,9 @@ class Facts(msgspec.Struct, frozen=True):
         manifest_sha256: of the manifest of the active deployment; empty without one.
         installed: [name, version] of that deployment; empty without one.
         device: its name in its own configuration; empty without one.
+        on_probation: name and version of what has yet to prove itself there; empty if nothing has.
         service: what systemd says of the agent; empty where there is no such service.
+        identity: the certificate in use, where a receiver told of it.
     """
 
     arch: str
@@ -52,6 +55,8 @@ class Facts(msgspec.Struct, frozen=True):
     installed: list[str]
     device: str
     service: str
+    identity: Identity | None = None
+    on_probation: str = ""
 
 
 class Finished(NamedTuple):

@@ -14,9 +14,10 @@ _MAIN = """\
 import sys
 from pathlib import Path
 
-from fleet.bootstrap import install
+from fleet.bootstrap import from_stick, install
 
-sys.exit(install.main(Path(sys.argv[1])))
+here, words = Path(sys.argv[0]).absolute().parent, sys.argv[1:]
+sys.exit(from_stick.main(here, words) if (here / from_stick.KIT).is_dir() else install.main(Path(words[0])))
 """
 
 

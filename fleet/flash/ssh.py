@@ -11,12 +11,10 @@ import hashlib
 import json
 import os
 import re
-import select
 import shlex
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,13 +23,12 @@ import msgspec
 
 from firmware_profiles import ssh
 from firmware_profiles.errors import Problem, UnavailableError
-from firmware_profiles.ssh import CONNECT_S, LOST, Host
+from firmware_profiles.ssh import LOST, Host
+from firmware_profiles.ssh_master import Master
 from fleet.flash import scripts, sending
 from fleet.flash.road import Facts, Finished, Progress
 
-_OPEN_LIMIT_S = 3.0 * CONNECT_S
 _CLOSE_LIMIT_S = 5.0
-_BEAT_S = 10.0
 _NO_PYTHON = 127
 # What sudo tells before it runs anything; in C's locale.
 _REFUSAL = re.compile(r"incorrect password|not in the sudoers file|not allowed to execute|must have a tty")
@@ -47,47 +44,40 @@ class Ssh:
         self._host = host
         self._password_file = password_file
         self._rights = "none"
-        self._keeper: subprocess.Popen[bytes] | None = None
-        self._closing = threading.Event()
+        self._folder: Path | None = None
 
     def open(self, owner: str) -> None:
         """See `road.Road`."""
         self._folder = Path(tempfile.mkdtemp(prefix="godwit-ssh-"))
+        self._master = Master(self._host, self._folder)
         keep = f"{_python('keep')} {shlex.quote(self.root)} {shlex.quote(owner)}"
         script = f"command -v python3 >/dev/null || exit {_NO_PYTHON}\nexec {keep}"
-        line = ["ssh", *self._options(), "-M", "-S", self._socket, *self._host.destination, ssh.shell(script)]
+        batch = [] if self._password_file else ["BatchMode=yes"]
         try:
-            with self._errors.open("wb") as errors:
+            with self._master.errors.open("wb") as errors:
                 # A session of its own: it must not die of the Ctrl-C after which it is still needed.
-                self._keeper = subprocess.Popen(
-                    line,
+                keeper = subprocess.Popen(
+                    self._master.line(script, *batch),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
-                    env=self._variables(),
+                    env=self._variables(self._folder),
                     start_new_session=True,
                 )
         except FileNotFoundError:
             raise self._unavailable("the program ssh", "none", "install it: the package openssh-client") from None
-        self._read_answer(self._keeper)
-        self._closing.clear()
-        threading.Thread(target=self._beat, args=(self._keeper,), name="keeper", daemon=True).start()
+        self._read_answer(keeper)
+        self._master.keep()
 
     def close(self) -> None:
         """See `road.Road`."""
-        self._closing.set()
-        keeper, self._keeper = self._keeper, None
-        if keeper is None:
+        if self._folder is None:
             return
-        assert keeper.stdin is not None
-        with contextlib.suppress(OSError):
-            keeper.stdin.close()
-        try:
-            keeper.wait(_CLOSE_LIMIT_S)
-        except subprocess.TimeoutExpired:
+        if keeper := self._master.let_go():
             keeper.kill()
             keeper.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
 
     def probe(self) -> Facts:
         """See `road.Road`."""
@@ -102,9 +92,9 @@ class Ssh:
         """See `road.Road`."""
         files = sending.listed(folder)
         name = f"godwit-flash-{hashlib.sha256(self.root.encode()).hexdigest()[:8]}"
-        command = f"{_python('receive')} {name}-$(id -u)"
+        line = self._master.sharing(f"{_python('receive')} {name}-$(id -u)")
         try:
-            with subprocess.Popen(self._line(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
                 try:
                     return sending.send(process, folder, files, progress)
                 finally:
@@ -123,7 +113,7 @@ class Ssh:
             given = _first_line(self._password_file) + b"\n"
         elif as_root and self._rights == "sudo":
             command = f"sudo -n -- {command}"
-        ran = subprocess.run(self._line(command), input=given, capture_output=True, check=False)
+        ran = subprocess.run(self._master.sharing(command), input=given, capture_output=True, check=False)
         told = ran.stderr.decode(errors="replace")
         if ran.returncode == LOST:
             raise self._lost(ssh.last(told))
@@ -142,14 +132,12 @@ class Ssh:
 
     def _read_answer(self, keeper: subprocess.Popen[bytes]) -> None:
         """The device is held, or nothing of this connection stays."""
-        assert keeper.stdout is not None
-        ready, _, _ = select.select([keeper.stdout], [], [], _OPEN_LIMIT_S)
-        line = keeper.stdout.readline() if ready else b""
-        answer: dict[str, Any] = json.loads(line) if line.startswith(b"{") else {}
+        line = self._master.answer(keeper)
+        answer: dict[str, Any] = json.loads(line) if line and line.startswith(b"{") else {}
         if answer.get("held"):
             return
-        told = self._errors.read_text(errors="replace")
-        if not line and ready:  # else it is still trying
+        told = self._master.errors.read_text(errors="replace")
+        if line == b"":  # else it is still trying
             with contextlib.suppress(subprocess.TimeoutExpired):
                 keeper.wait(_CLOSE_LIMIT_S)
         exit_code = keeper.poll()
@@ -164,39 +152,14 @@ class Ssh:
             raise self._unavailable("a password or key that is taken", ssh.last(told), "check the user and the file")
         raise ssh.refused(self._host, told)
 
-    def _beat(self, keeper: subprocess.Popen[bytes]) -> None:
-        assert keeper.stdin is not None
-        while not self._closing.wait(_BEAT_S):
-            try:
-                keeper.stdin.write(b".")
-                keeper.stdin.flush()
-            except (OSError, ValueError):  # gone, or closed
-                return
-
-    def _line(self, command: str) -> list[str]:
-        # Without the connection that it shares, ssh would make one of its own; it gets no way to.
-        options = ssh.options("BatchMode=yes", "ProxyCommand=false")
-        return ["ssh", *options, "-S", self._socket, *self._host.destination, ssh.shell(command)]
-
-    def _options(self) -> list[str]:
-        return ssh.options() if self._password_file else ssh.options("BatchMode=yes")
-
-    def _variables(self) -> dict[str, str]:
+    def _variables(self, folder: Path) -> dict[str, str]:
         if not self._password_file:
             return dict(os.environ)
-        ask = self._folder / "ask"
+        ask = folder / "ask"
         ask.write_text(_ASK)
         ask.chmod(0o700)
         variables = {"SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force"}
         return {**os.environ, **variables, "GODWIT_PASSWORD_FILE": str(self._password_file.resolve())}
-
-    @property
-    def _socket(self) -> str:
-        return str(self._folder / "ssh")
-
-    @property
-    def _errors(self) -> Path:
-        return self._folder / "ssh.err"
 
     def _lost(self, told: str) -> UnavailableError:
         step = "check cable and power, then flash again: what arrived is not sent twice"

@@ -1,7 +1,8 @@
-"""`dir:///mnt/stick`, where a stick is mounted: a signed kit for whatever devices it is carried to.
+"""`dir:///mnt/stick`, where a stick is mounted: a signed kit, and the agent, for whatever devices it is carried to.
 
 A device that has the agent mounts a stick labelled GODWIT, installs `godwit/` if it is signed by whom it trusts, and
-leaves `godwit-outcome/DEVICE.json` for whoever takes the stick home (`edge-agent stick`, deploy/systemd).
+leaves `godwit-outcome/DEVICE.json` for whoever takes the stick home (`edge-agent stick`, deploy/systemd). What it asks
+for there, a certificate, it finds when it is plugged in the next time (`stick_requests.py`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
-from fleet.flash import plan
+from fleet.agent_kit import gather
+from fleet.agent_kit.userland import Userland
+from fleet.flash import holder, plan, stick_agents, stick_requests
 from fleet.flash.given import Given
+from fleet.flash.goods import Goods
 from fleet.flash.plan import Planned
-from fleet.flash.sources import KIT, Source
+from fleet.flash.sources import KIT, TRUST_ROOT, Source
+from fleet.flash.stick_requests import Asking
 
 FOLDER = "godwit"
 _MAKING = ".godwit.tmp"
@@ -29,12 +36,17 @@ _MARGIN_BYTES = 4 << 20
 class Stick:
     """A `target.Target`."""
 
-    def __init__(self, path: Path, given: Given) -> None:
+    def __init__(self, path: Path, python: str | None, given: Given) -> None:
+        """Args: `python`: of the devices, such as "3.11"; None for that of their profile."""
         self.name = f"dir://{path}"
         self.becomes = "is for the devices that it is plugged into, and lies"
         self._path = path
+        self._python = python
         self._given = given
         self._held = -1
+        self._needed_bytes = 0
+        self._agents: dict[Userland, list[Goods]] = {}
+        self._asking: list[Asking] = []
 
     def open(self) -> None:
         """Hold the stick: two at once would mix their files.
@@ -50,8 +62,9 @@ class Stick:
             self._held = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            expected, step = "a stick that nobody writes to", "wait for it"
-            raise UnavailableError(Problem(self.name, expected, "another flash that does", step)) from None
+            found = f"{holder.of(self._held) or 'another flash'}, who does"
+            self.close()
+            raise UnavailableError(Problem(self.name, "a stick that nobody writes to", found, "wait for it")) from None
         except OSError as error:
             found = (error.strerror or str(error)).lower()
             raise InputError(Problem(self.name, "the folder of a mounted stick", found, "check the path")) from None
@@ -71,29 +84,54 @@ class Stick:
         """
         everything = source.everything()
         missing = [each for each in everything if not self._has(each.sha256)]
-        needed = sum(each.size_bytes for each in everything) + _MARGIN_BYTES
-        free_bytes = shutil.disk_usage(self._path).free
-        if missing and needed > free_bytes:
-            found = f"{free_bytes / 1e6:.1f} MB"
-            step = "remove what else is on it: nothing was written"
-            raise UnavailableError(Problem(self.name, f"{needed / 1e6:.1f} MB of free space", found, step))
+        users, remarks = stick_agents.users(everything, self._python)
+        self._agents = {of: goods for of, goods in users.items() if not stick_agents.is_there(self._path, of)}
+        self._needed_bytes = sum(each.size_bytes for each in everything) + _MARGIN_BYTES if missing else 0
+        self._check_room(0)
         steps = [
             f"write {each.manifest.name} {each.manifest.version} for {each.manifest.profiles[0]}"
             for each in (everything if missing else [])
         ]
-        note = "devices install it only if they trust who signed it; label the stick GODWIT"
-        return plan.of(everything[0], self.name, str(self._path / FOLDER), steps, None, [note])
+        steps += [f"bring the agent for Python {of.python} on {of.arch}" for of in self._agents]
+        note = "devices install it by themselves only if they trust who signed it; label the stick GODWIT"
+        certifier = self._given.certifier
+        self._asking, refused = stick_requests.find(self._path, certifier) if certifier else ([], [])
+        steps += [f"sign a certificate for {each.device}, whose request it brings" for each in self._asking]
+        root = str(self._path / FOLDER)
+        made, goods = plan.of(everything[0], self.name, root, steps, None, [note, *remarks, *refused])
+        return Planned(msgspec.structs.replace(made, signs=bool(self._asking)), goods)
 
     def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
         """Write beside what is there, then rename: a stick that is pulled too early has the old kit, or none.
 
         Raises:
-            UnavailableError: the stick cannot be written; it is as it was.
+            UnavailableError: the stick cannot be written, or no wheels be had; it is as it was.
         """
         made = planned.plan
         done = Installed(made.deployment, made.version, "", "", bool(made.steps))
-        if not made.steps:
-            return done
+        kits = {of: stick_agents.gathered(of, goods, self._given.wheels, say) for of, goods in self._agents.items()}
+        self._check_room(sum(gather.read(kit).size_bytes for kit in kits.values()))
+        try:
+            if self._needed_bytes or kits:
+                self._write(source, kits, say)
+            if self._asking:
+                assert self._given.certifier is not None
+                say("signing certificates")
+                stick_requests.write(self._path, self._asking, self._given.certifier)
+        except OSError as error:
+            found = (error.strerror or str(error)).lower()
+            step = "unlock it, or take another one"
+            raise UnavailableError(Problem(self.name, "a stick to write to", found, step)) from None
+        return done
+
+    def _check_room(self, more_bytes: int) -> None:
+        needed, free_bytes = self._needed_bytes + more_bytes, shutil.disk_usage(self._path).free
+        if needed > free_bytes:
+            found = f"{free_bytes / 1e6:.1f} MB"
+            step = "remove what else is on it: nothing was written"
+            raise UnavailableError(Problem(self.name, f"{needed / 1e6:.1f} MB of free space", found, step))
+
+    def _write(self, source: Source, kits: dict[Userland, Path], say: Callable[[str], None]) -> None:
         making = self._path / _MAKING
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             source.write(None, Path(scratch))
@@ -101,16 +139,14 @@ class Stick:
             try:
                 shutil.rmtree(making, ignore_errors=True)
                 shutil.copytree(Path(scratch) / KIT, making, copy_function=shutil.copyfile)
+                stick_agents.write(self._path, kits, Path(scratch) / TRUST_ROOT)
                 os.sync()
                 shutil.rmtree(self._path / FOLDER, ignore_errors=True)
                 os.replace(making, self._path / FOLDER)
                 atomic.sync_folder(self._path)
-            except OSError as error:
+            except OSError:
                 shutil.rmtree(making, ignore_errors=True)
-                found = (error.strerror or str(error)).lower()
-                step = "unlock it, or take another one"
-                raise UnavailableError(Problem(self.name, "a stick to write to", found, step)) from None
-        return done
+                raise
 
     def _has(self, sha256: str) -> bool:
         return any((self._path / FOLDER / "targets").rglob(f"{sha256}.*"))

@@ -66,9 +66,6 @@ class Target(Protocol):
         """
 
 
-_FOLDERS: dict[str, Callable[[Path, Given], Target]] = {"root": Here, "stick": Stick}
-
-
 def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
     """The targets that `texts` name.
 
@@ -88,8 +85,8 @@ def parse(texts: tuple[str, ...], given: Given) -> list[Target]:
 
 
 def without_certificates(targets: list[Target]) -> list[str]:
-    """The names of those with no device at the other end that could ask for one."""
-    return [each.name for each in targets if not isinstance(each, (OnDevice, Serial))]
+    """The names of those with no agent at the other end, which could ask for one."""
+    return [each.name for each in targets if isinstance(each, Adb)]
 
 
 def _parse(text: str, given: Given) -> Target:
@@ -108,10 +105,12 @@ def _dir(text: str, parts: SplitResult, given: Given) -> Target:
         step = "write three slashes: dir:///path"
         raise InputError(Problem(text, "dir:///ABSOLUTE/PATH", "a relative path", step))
     path = Path(unquote(parts.path))
-    kind = dict(parse_qsl(parts.query, keep_blank_values=True)).get("as", "stick" if path.is_mount() else "root")
-    if kind not in _FOLDERS or parts.query not in ("", f"as={kind}"):
-        raise InputError(Problem(text, "?as=stick, ?as=root or nothing", f"?{parts.query}", "correct the target"))
-    return _FOLDERS[kind](path, given)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    kind, python = query.pop("as", "stick" if path.is_mount() else "root"), query.pop("python", None)
+    if kind not in ("root", "stick") or query or (python is not None and kind == "root"):
+        expected = "?as=root, ?as=stick or ?python=VERSION of a stick's devices"
+        raise InputError(Problem(text, expected, f"?{parts.query}", "correct the target"))
+    return Here(path, given) if kind == "root" else Stick(path, python, given)
 
 
 def _ssh(text: str, parts: SplitResult, given: Given) -> Target:

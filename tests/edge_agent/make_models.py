@@ -47,6 +47,7 @@ def main() -> None:
     converted, _ = tf2onnx.convert.from_keras(model, opset=17)
     onnx.save(converted, MODELS / "tiny-float32.onnx")
     write_loop()
+    write_growing()
 
 
 def write_loop() -> None:
@@ -62,6 +63,22 @@ def write_loop() -> None:
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([looped.get_concrete_function()])
     (MODELS / "tiny-loop.tflite").write_bytes(converter.convert())
+
+
+def write_growing() -> None:
+    """A model that takes memory as its input says: 4 MB for each unit of the brightest pixel's value."""
+    import tensorflow as tf
+
+    weights = tf.constant(np.random.default_rng(7).random((36, 3), np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 6, 6, 1), tf.float32, name="image")])
+    def growing(image: tf.Tensor) -> tf.Tensor:
+        count = tf.cast(tf.reduce_max(image) * 1e6, tf.int32)
+        grown = tf.reduce_sum(tf.fill(tf.reshape(count, (1,)), 1.0))
+        return tf.nn.softmax(tf.matmul(tf.reshape(image, (1, 36)), weights) + grown * 1e-9)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([growing.get_concrete_function()])
+    (MODELS / "tiny-growing.tflite").write_bytes(converter.convert())
 
 
 if __name__ == "__main__":

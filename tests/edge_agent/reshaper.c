@@ -1,11 +1,13 @@
 /* An external TFLite delegate that takes every RESHAPE node and copies its input, as a vendor's library would.
  *
  * The structs are those of tensorflow/lite/core/c/common.h, as far as they are used here. Options: `refuse` is an
- * error message; `builtin` is the operator to take, by default RESHAPE.
+ * error message; `builtin` is the operator to take, by default RESHAPE; `crash` ends the process; `hoard` takes so many
+ * MB of memory, and does nothing more.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct { int size; int data[]; } IntArray;
 typedef struct { int type; void *data; IntArray *dims; float scale; int32_t zero_point; int allocation_type; size_t bytes;
@@ -67,6 +69,8 @@ Delegate *tflite_plugin_create_delegate(char **keys, char **values, size_t count
     intptr_t builtin = 22;
     for (size_t i = 0; i < count; i++) {
         if (!strcmp(keys[i], "refuse")) { report(values[i]); return NULL; }
+        if (!strcmp(keys[i], "crash")) abort();
+        if (!strcmp(keys[i], "hoard")) { memset(malloc((size_t)atoi(values[i]) << 20), 1, (size_t)atoi(values[i]) << 20); pause(); }
         if (!strcmp(keys[i], "builtin")) builtin = atoi(values[i]);
     }
     Delegate *delegate = calloc(1, sizeof(Delegate));

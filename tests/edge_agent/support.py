@@ -26,6 +26,8 @@ from firmware_profiles.manifest import InputSpec, Limits, Manifest, Model, Outpu
 
 MODELS = Path(__file__).parent / "models"
 TIMEOUT_S = 30.0
+_COMMAND_S = 120.0
+"""A command may start processes of its own, one after the other, on two busy cores."""
 LITERT = (RuntimeClaim("litert", "xnnpack", "2.1.0", 1e-4), RuntimeClaim("litert", "none", "2.1.0", 1e-4))
 NULL = (RuntimeClaim("null", "none", "1", 1e-6),)
 
@@ -111,7 +113,7 @@ def null_bundle(path: Path, **changes: Any) -> Path:
 def agent(*arguments: str | Path, check: bool = False) -> subprocess.CompletedProcess[str]:
     """Run `edge-agent` to its end."""
     command = [sys.executable, "-m", "edge_agent", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=check)
+    return subprocess.run(command, capture_output=True, text=True, timeout=_COMMAND_S, check=check)
 
 
 def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_S) -> None:

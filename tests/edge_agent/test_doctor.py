@@ -81,7 +81,7 @@ def test_certificates_are_read_and_an_old_one_fails(tmp_path: Path) -> None:
         path = device.root / "etc" / "agent.toml"
         text = path.read_text()
         for name, file in (("ca.pem", ca), ("device.pem", old.certificate), ("device.key", old.key)):
-            text = text.replace(f"etc/identity/current/{name}", str(file))
+            text = text.replace(f"update/identity/current/{name}", str(file))
         path.write_text(text)
         checks = examined(device, 1)
     assert levels(checks, "broker", "broker's certificate", "certificate", "CA") == ["ok", "ok", "fail", "ok"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from firmware_profiles import schema
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import InputError, UnavailableError
 from firmware_profiles.wire import SkippedRuntime
+from tests.edge_agent.delegates import reshaper
 from tests.edge_agent.support import MODELS, write_bundle
 
 FLOAT = MODELS / "tiny-float32.tflite"
@@ -28,14 +28,7 @@ TFLITE_PYTHON = Path(__file__).parents[2] / "build" / "tflite-venv" / "bin" / "p
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """`reshaper.c` as a shared library."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if not compiler:
-        pytest.skip("no C compiler, so external delegates are not exercised")
-    path = tmp_path_factory.mktemp("delegate") / "libreshaper.so"
-    source = Path(__file__).parent / "reshaper.c"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(path), str(source)], check=True)
-    return str(path)
+    return reshaper(tmp_path_factory.mktemp("delegate"))
 
 
 def test_what_it_takes_is_counted_and_the_answers_stay(library: str) -> None:

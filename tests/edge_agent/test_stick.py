@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import TargetFile
 
+from edge_agent.layout import Root
+from firmware_profiles.profile import userland_arch
+from firmware_profiles.targets import Custom
 from tests.edge_agent.ota.fleet_of_one import Updated, version
-from tests.edge_agent.support import Device, agent, null_bundle
+from tests.edge_agent.support import Device, agent, null_bundle, wait_until
+from tests.edge_agent.wheels import TAG, code_file, first_code, kept_running
 
 
 @pytest.fixture
@@ -41,6 +48,31 @@ def test_a_kit_is_installed_and_the_stick_says_so(tmp_path: Path) -> None:
     assert agent("stick", stick, "--root", device.root).returncode == 0
     outcome = json.loads((stick / "godwit-outcome" / "d1.json").read_text())
     assert (outcome["installed"]["version"], outcome["problems"], device.active()) == ("2", [], "2")
+
+
+def test_the_agents_own_code_comes_first_and_the_deployment_once_it_is_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, stick = Updated(tmp_path), tmp_path / "stick"
+    device.answers_forever()
+    device.configure("[update]\nprove_minutes = 0\nprove_predictions = 1")
+    first_code(Root(device.root), code_file(tmp_path / "first"))
+    both: dict[str, TargetFile] = {}
+    with monkeypatch.context() as patch:  # each publishes what it is given, and nothing else
+        patch.setattr(device.repository, "publish", both.update)
+        device.repository.add(version(tmp_path, "2"))
+        of = Custom("agent", "agent", "default", "linux-x86_64", "0.2.0", TAG, userland_arch())
+        device.repository.offer(code_file(tmp_path / "new", "0.2.0"), of)
+    device.repository.publish(both)
+    shutil.copytree(device.repository.folder, stick / "godwit")
+    with kept_running(Root(device.root)):
+        wait_until(lambda: device.status().get("predictions", 0) > 0, "the agent")
+        line = [sys.executable, "-m", "edge_agent", "stick", stick, "--root", device.root]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=180, check=False)
+        assert done.returncode == 0, done.stdout
+        assert [str((device.root / "agent" / link).readlink()) for link in ("active", "proven")] == ["b", "b"]
+        outcome = json.loads((stick / "godwit-outcome" / "d1.json").read_text())
+        assert (outcome["installed"]["version"], outcome["problems"], device.active()) == ("2", [], "2")
 
 
 def test_a_stick_that_cannot_be_written_to_is_told(device: Device, tmp_path: Path) -> None:

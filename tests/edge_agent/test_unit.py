@@ -9,10 +9,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_agent import unit
+from edge_agent.ota.proof import START_MS
 from edge_agent.unit import GRANTS, Grant
+from edge_agent.update_config import Update
 from firmware_profiles import profile
 from firmware_profiles.errors import UnavailableError
 from tests.edge_agent.support import Device, agent, null_bundle
@@ -57,6 +60,20 @@ def test_devices_expose_it_little_more(analyze: list[str], tmp_path: Path, name:
     assert BASE < exposure(analyze, tmp_path / "edge-agent.service") <= WITH_DEVICES
 
 
+@pytest.mark.parametrize("name", unit.UPDATERS)
+def test_an_updater_opens_what_models_run_on_and_no_more(analyze: list[str], tmp_path: Path, name: str) -> None:
+    shutil.copy(unit.FOLDER / name, tmp_path)
+    drop_in = tmp_path / f"{name}.d" / "godwit.conf"
+    drop_in.parent.mkdir()
+    pi = profile.load("raspberry-pi-5")
+    drop_in.write_text(unit.updater_drop_in(pi, GRANTS))
+    assert exposure(analyze, tmp_path / name) <= WITH_DEVICES
+    for node in pi.devices.gpu:
+        assert f"DeviceAllow={node} rw\n" in drop_in.read_text()
+    assert not any(f"DeviceAllow={node} " in drop_in.read_text() for node in (*pi.devices.serial, *pi.devices.camera))
+    assert unit.updater_drop_in(pi, ["camera"]).splitlines()[1:] == ["[Service]"]
+
+
 def test_systemd_finds_no_fault_in_them(analyze: list[str], tmp_path: Path) -> None:
     program = tmp_path / "edge-agent"
     program.touch(0o755)
@@ -77,6 +94,14 @@ def test_no_network_is_waited_for() -> None:
     assert "Requires=" not in text
 
 
+def test_no_probation_is_ended_by_the_updater_s_time_limit() -> None:
+    text = (unit.FOLDER / "edge-agent-update.service").read_text()
+    days = re.search(r"^TimeoutStartSec=(\d+)d$", text, re.MULTILINE)
+    longest = msgspec.json.schema(Update)["$defs"]["Update"]["properties"]["prove_within_minutes"]["maximum"]
+    assert days
+    assert int(days[1]) * 24 * 60 > longest + START_MS / 60_000
+
+
 def test_the_drop_in_has_the_profile_s_devices_and_limits() -> None:
     pi = profile.load("raspberry-pi-5")
     assert "PrivateDevices" not in unit.drop_in(pi, [])
@@ -94,7 +119,8 @@ def test_a_dry_run_names_the_files_and_writes_none(tmp_path: Path) -> None:
     line = ("service", "--root", device.root, "--program", program, "--grant", "camera", "--dry-run", "--json")
     told = json.loads(agent(*line, check=True).stdout)
     assert (told["profile"], told["granted"]) == ("linux-x86_64", ["camera"])
-    assert "/etc/systemd/system/edge-agent.service.d/godwit.conf" in told["written"]
+    drop_ins = {f"/etc/systemd/system/{name}.d/godwit.conf" for name in ("edge-agent.service", *unit.UPDATERS)}
+    assert set(told["written"]) >= drop_ins
     assert {Path(path).name for path in told["written"]} >= set(SERVICES)
     assert not any(Path(path).exists() for path in told["written"])
 

@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
-import ssl
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +21,7 @@ from firmware_profiles.broker_access import Files
 from firmware_profiles.errors import InputError
 from tests.edge_agent.links import asking
 from tests.edge_agent.support import wait_until, write_bundle
-from tests.fleet.authorities import OwnBroker, godwit
+from tests.fleet.authorities import OwnBroker, godwit, refusal
 from tools.certificates import Identity
 
 
@@ -54,7 +52,7 @@ def enrol(root: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Ident
     certificate = root / "signed.pem"
     certificate.write_text(signed)
     edge_agent(["identity", "accept", str(certificate), "--ca", str(folder / "ca.pem"), "--root", str(root)])
-    current = root / "etc" / "identity" / "current"
+    current = root / "update" / "identity" / "current"
     return Identity(current / "device.pem", current / "device.key")
 
 
@@ -63,20 +61,6 @@ def broker(tmp_path: Path, folder: Path) -> Iterator[OwnBroker]:
     (tmp_path / "broker").mkdir()
     with OwnBroker(tmp_path / "broker", folder) as started:
         yield started
-
-
-def refusal(broker: OwnBroker, shown: Identity) -> str:
-    """Why the broker ends the handshake, or nothing; in TLS 1.3 a client hears it at the first reading."""
-    context = ssl.create_default_context(cafile=broker.authority.certificate)
-    context.load_cert_chain(shown.certificate, shown.key)
-    with socket.create_connection(("127.0.0.1", broker.port), timeout=1) as plain:
-        try:
-            context.wrap_socket(plain, server_hostname="localhost").recv(1)
-        except ssl.SSLError as error:
-            return str(error)
-        except TimeoutError:
-            return ""
-    return "closed"
 
 
 def test_a_device_is_admitted_and_once_revoked_no_more(
@@ -98,7 +82,7 @@ def test_the_files_are_what_the_agents_configuration_takes(
     root: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     enrol(root, folder, capsys)
-    current = "etc/identity/current"
+    current = "update/identity/current"
     wanted = BrokerConfig("mqtts://localhost", f"{current}/ca.pem", f"{current}/device.pem", f"{current}/device.key")
     assert wanted.address(root).tls == Files(root / current / "ca.pem", *enrol(root, folder, capsys))[:3]
 
@@ -110,7 +94,7 @@ def test_the_key_never_leaves_the_device_and_a_renewal_has_a_new_one(
     second = enrol(root, folder, capsys).key
     assert second.read_bytes() != first
     assert not second.stat().st_mode & stat.S_IRWXO
-    assert sorted(path.name for path in (root / "etc" / "identity").iterdir())[1:] == ["current"]
+    assert sorted(path.name for path in (root / "update" / "identity").iterdir())[1:] == ["current"]
     assert not any(first in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
@@ -183,7 +167,7 @@ def test_all_that_is_wrong_with_a_certificate_is_told_at_once(
         "one for door-8",
         "another issuer",
     ]
-    assert (root / "etc/identity/current/device.pem").read_bytes() == before
+    assert (root / "update/identity/current/device.pem").read_bytes() == before
 
 
 def test_an_authority_is_not_made_twice(folder: Path) -> None:

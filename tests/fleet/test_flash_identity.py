@@ -7,19 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from edge_agent.cli import main as edge_agent
 from firmware_profiles import profile
-from fleet.authority import certificates
-from fleet.authority.authority import Authority
-from fleet.passphrases import Passphrases
 from tests.edge_agent.links import asking
 from tests.edge_agent.support import null_bundle, wait_until
-from tests.fleet.authorities import OwnBroker, godwit
+from tests.fleet.authorities import OwnBroker, enrol, godwit
 from tests.fleet.conftest import Flash
 from tests.sshd import Sshd
 from tools import processes
@@ -99,28 +95,15 @@ def test_a_flashed_device_connects_with_its_certificate(
     assert len(issued(folder)) == 1
 
 
-def age(root: Path, folder: Path, days: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """The device has a certificate that was signed so many days ago."""
-    edge_agent(["identity", "request", "--root", str(root)])
-    request, now = capsys.readouterr().out.encode(), certificates.now()
-    authority = Authority(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(certificates, "now", lambda: now - timedelta(days=days))
-        signed = authority.sign(authority.unlock(Passphrases([])), request, "door-7", 398)
-    line = ["identity", "accept", str(signed), "--ca", str(authority.certificate), "--root", str(root)]
-    edge_agent(line)
-    capsys.readouterr()
-
-
 def test_a_certificate_is_renewed_when_less_than_a_third_of_its_time_is_left(
-    device: Sshd, root: Path, bundle: Path, folder: Path, flash: Flash, capsys: pytest.CaptureFixture[str]
+    device: Sshd, root: Path, bundle: Path, folder: Path, flash: Flash
 ) -> None:
     target = f"{device.url}?root={root}"
     assert flash(bundle, target, "--device-id", "door-7").returncode == 0
-    age(root, folder, 260, capsys)
+    enrol(root, folder, 260)
     assert "everything is there" in flash(bundle, target, "--ca", folder).stderr
 
-    age(root, folder, 270, capsys)
+    enrol(root, folder, 270)
     renewed = flash(bundle, target, "--ca", folder)
     assert "the one that is there has 12" in renewed.stderr
     assert renewed.returncode == 0
@@ -161,7 +144,7 @@ def test_an_agent_that_was_started_before_waits_for_its_certificate(
             capsys.readouterr()
             edge_agent(["doctor", "--root", str(root)])
             assert "none yet: the agent cannot connect without it" in capsys.readouterr().out
-            age(root, folder, 0, capsys)
+            enrol(root, folder, 0)
             wait_online(broker, folder)
         finally:
             process.terminate()

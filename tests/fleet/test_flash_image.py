@@ -16,6 +16,7 @@ from firmware_profiles.errors import UnavailableError
 from fleet.agent_kit import gather, userland, wanted
 from tests.edge_agent.support import NULL, model, wait_until, write_bundle
 from tests.fleet import images
+from tests.fleet.authorities import godwit
 from tests.fleet.conftest import Flash
 from tools import unpacked
 
@@ -106,6 +107,9 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, card: Path, flash: Flash) -> N
     done = flash(pack(tmp_path), f"image://{card}", "--dry-run")
     assert f"would write pets 1.0 and the agent to {FOLDER} of its root partition" in done.stdout, done.stderr
     assert "note: it holds Debian GNU/Linux 12 (bookworm)" in done.stdout
+    godwit("init", tmp_path / "ca", "--no-passphrase")
+    asking = flash(pack(tmp_path), f"image://{card}", "--dry-run", "--ca", tmp_path / "ca")
+    assert "have it ask for a certificate when it boots for the first time, in godwit/request.csr" in asking.stdout
     facts = json.loads(flash(pack(tmp_path), f"image://{card}", "--dry-run", "--json").stdout)["facts"]
     assert (facts["arch"], facts["glibc"], facts["python"], facts["init"]) == ("aarch64", "2.36", "3.11", "systemd")
     assert digest(card) == whole

@@ -52,11 +52,13 @@ def test_the_device_that_it_was_made_for(for_a_pi: Goods) -> None:
     assert told(for_a_pi) == []
     assert told(for_a_pi, installed=["tiny", "1.1.9"]) == []
     assert told(for_a_pi, installed=["other", "9"]) == []
+    assert told(for_a_pi, on_probation="tiny 1.2.0", manifest_sha256=for_a_pi.manifest_sha256) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
+        ({"on_probation": "tiny 1.1"}, "found tiny 1.1 on probation; wait until it did"),
         ({"arch": "armv7l"}, "expected a userland for aarch64, found armv7l on a kernel for aarch64"),
         ({"arch": "x86_64", "kernel": "x86_64"}, "expected a userland for aarch64, found x86_64;"),
         ({"board": "Raspberry Pi 4 Model B"}, "expected the board Raspberry Pi 5 Model B, found Raspberry Pi 4"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ import pytest
 from firmware_profiles.errors import InputError
 from fleet.flash import serial_target
 from fleet.flash.serial_target import SerialTarget
-from tests.edge_agent.support import null_bundle
+from tests.edge_agent.support import agent, null_bundle
+from tests.fleet.authorities import enrol, godwit
 from tests.fleet.conftest import Flash
 from tests.fleet.serial_lines import ended, until
 from tools.pty_relay import Relay
@@ -62,6 +64,63 @@ def test_what_the_device_refuses_is_told_here(tmp_path: Path, root: Path, relay:
     assert refused.returncode == 2
     assert "--broker" in refused.stderr
     assert not (root / "slots" / "active").exists()
+
+
+def test_a_third_version_waits_for_the_second_and_is_told_before_anything_is_sent(
+    tmp_path: Path, root: Path, relay: Relay, flash: Flash
+) -> None:
+    target = f"serial://{relay.host.path}?baud={BAUD}"
+    bundles = [null_bundle(tmp_path / f"{number}.godwit", version=f"1.{number}") for number in range(3)]
+    for bundle in bundles[:2]:
+        assert flash(bundle, target).returncode == 0
+    before = relay.carried_bytes
+    third = flash(bundles[2], target)
+    assert third.returncode == 4
+    assert "found tiny 1.1 on probation; wait until it did" in third.stderr
+    assert "edge-agent mark-good, or edge-agent rollback" in third.stderr
+    assert "everything is there" in flash(bundles[1], target).stderr
+    assert relay.carried_bytes - before < 10_000
+    assert agent("mark-good", "--root", root).returncode == 0
+    assert flash(bundles[2], target).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a device a small disk")
+def test_a_device_without_room_says_so(tmp_path: Path, flash: Flash) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    with Relay(tmp_path) as relay:
+        flags = ["--serial", str(relay.device.path), "--baud", str(BAUD), "--root", str(small / "root")]
+        mounted = f'mount -t tmpfs -o size=8m tmpfs {small} && exec "$@"'
+        line = ["unshare", "--mount", "sh", "-c", mounted, "sh", sys.executable, "-m", "edge_agent", "receive", *flags]
+        with ended(subprocess.Popen(line, stderr=subprocess.DEVNULL)):
+            until(lambda: relay.device.baud() == BAUD)
+            done = flash(null_bundle(tmp_path / "tiny.godwit"), f"serial://{relay.host.path}?baud={BAUD}")
+    assert done.returncode == 4
+    assert "MB free, found 8 MB; free some space there" in done.stderr
+
+
+def test_a_certificate_is_signed_and_brought_in_one_session(
+    tmp_path: Path, root: Path, relay: Relay, flash: Flash
+) -> None:
+    godwit("init", tmp_path / "ca", "--no-passphrase")
+    words = (null_bundle(tmp_path / "tiny.godwit"), f"serial://{relay.host.path}?baud={BAUD}", "--ca", tmp_path / "ca")
+    done = flash(*words, "--device-id", "door-7", "--broker", "mqtts://127.0.0.1:8883")
+    assert done.returncode == 0, done.stderr
+    signed = (tmp_path / "ca/certificates/door-7.pem").read_bytes()
+    assert (root / "update/identity/current/device.pem").read_bytes() == signed
+    assert "everything is there" in flash(*words).stderr
+    key = (root / "update/identity/current/device.key").read_bytes()
+    assert not any(key in path.read_bytes() for path in (tmp_path / "ca").rglob("*") if path.is_file())
+
+    enrol(root, tmp_path / "ca", days_ago=270)
+    assert "door-7, for 398 days" in flash(*words, "--dry-run").stdout
+    assert flash(*words).returncode == 0
+    before = (root / "update/identity/current").readlink()
+    # Another authority's comes by the next cable: the device goes on with the one that it knows.
+    godwit("init", tmp_path / "evil", "--no-passphrase")
+    refused = flash(*words[:-1], tmp_path / "evil")
+    assert "another issuer" in refused.stderr
+    assert (root / "update/identity/current").readlink() == before
 
 
 def test_a_target_with_everything() -> None:

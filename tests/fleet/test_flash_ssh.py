@@ -133,7 +133,23 @@ def test_who_is_not_let_in_is_told_why(device: Sshd, root: Path, tmp_path: Path)
     assert unknown.returncode == 4
     assert "found a host that is not in it; connect once by hand" in unknown.stderr
     assert len(errors(unknown)) == 1
+    device.trust((tmp_path / "device" / "user.pub").read_text())
+    posing = flash(bundle, target)
+    assert "expected the host key in known_hosts, found another key; find out why" in posing.stderr
     assert not root.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can log in as one who has no rights")
+def test_who_may_neither_write_nor_use_sudo_is_told_what_to_do(device: Sshd, tmp_path: Path) -> None:
+    bundle = null_bundle(tmp_path / "tiny.godwit", profiles=[PROFILE])
+    nobody = tmp_path / "device" / "bin" / "python3"
+    without = "PATH=/nowhere exec /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups"
+    nobody.write_text(f'#!/bin/sh\n{without} /usr/bin/python3 "$@"\n')
+    nobody.chmod(0o755)
+    done = flash(bundle, device.url, "--dry-run")  # dry, lest it be installed on this very machine if this fails
+    assert done.returncode == 4
+    assert "expected the right to write to /var/lib/godwit, found neither root nor sudo; log in as root" in done.stderr
+    assert f"without a service: {device.url}?root=DIR" in done.stderr
 
 
 class Cramped(Sshd):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pwd
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ from tests.fleet.conftest import Flash
 from tests.fleet.repositories import Command
 
 PROFILE = "linux-x86_64" if profile.userland_arch() == "x86_64" else "linux-arm64"
+HERE = "3.11"
+"""Of the system's own Python, which the bare device has."""
 
 
 @pytest.fixture
@@ -30,10 +35,10 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_device_installs_what_the_stick_brings(flash: Flash, stick: Path, tmp_path: Path) -> None:
     root, target = tmp_path / "device", f"dir://{stick}?as=stick"
-    assert flash(null_bundle(tmp_path / "1.godwit", profiles=[PROFILE]), f"dir://{root}").returncode == 0
-    newer = null_bundle(tmp_path / "2.godwit", profiles=[PROFILE], version="1.1")
+    assert flash(null_bundle(tmp_path / "1.godwit", profiles=["here"]), f"dir://{root}").returncode == 0
+    newer = null_bundle(tmp_path / "2.godwit", profiles=["here"], version="1.1")
     dry = flash(newer, target, "--dry-run")
-    assert f"would write tiny 1.1 for {PROFILE}" in dry.stdout, dry.stderr
+    assert "would write tiny 1.1 for here" in dry.stdout, dry.stderr
     assert list(stick.iterdir()) == [stick / "holiday.jpg"]
 
     done = flash(newer, target)
@@ -47,6 +52,26 @@ def test_a_device_installs_what_the_stick_brings(flash: Flash, stick: Path, tmp_
     assert "everything is there" in again.stderr, again.stderr
     assert files(stick) == before
     assert before["holiday.jpg"] == b"\xff\xd8"
+
+
+def test_a_bare_device_gets_the_agent_from_the_stick(flash: Flash, stick: Path, tmp_path: Path) -> None:
+    root, bundle = tmp_path / "device", null_bundle(tmp_path / "1.godwit", profiles=[PROFILE])
+    done = flash(bundle, f"dir://{stick}?as=stick&python={HERE}")
+    assert f"will bring the agent for Python {HERE} on" in done.stderr, done.stderr
+    line = ["/usr/bin/python3", stick / "godwit-bootstrap.pyz", "--root", root, "--device-id", "door-7"]
+    first = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (first.returncode, json.loads(first.stdout or "{}").get("device")) == (0, "door-7"), first.stderr
+    assert (root / "agent" / "proven").readlink() == (root / "agent" / "active").readlink()
+    before = files(root / "slots")
+    again = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert json.loads(again.stdout)["changed"] is False
+    assert files(root / "slots") == before
+
+    (stick / "godwit-agent").rename(stick / "elsewhere")
+    none = subprocess.run([*line[:2], "--root", tmp_path / "other"], capture_output=True, text=True, check=False)
+    assert none.returncode == 4
+    assert "found none; flash this device over ssh or serial" in none.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_repository_goes_onto_a_stick_as_a_whole(
@@ -66,16 +91,32 @@ def test_a_repository_goes_onto_a_stick_as_a_whole(
     assert "tiny 1.0 is now active" in kit.stdout, kit.stderr
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small stick")
+def test_a_stick_without_room_is_told_before_anything_is_written(stick: Path, tmp_path: Path) -> None:
+    bundle = null_bundle(tmp_path / "1.godwit", profiles=["here"])
+    line = [sys.executable, "-m", "godwit", "flash", str(bundle), f"dir://{stick}"]
+    script = f'mount -t tmpfs -o size=1m tmpfs {stick}; "$@"; code=$?; ls -A {stick}; exit $code'
+    variables = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *line],
+        capture_output=True, text=True, env=variables, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert "MB of free space, found 1.0 MB; remove what else is on it: nothing was written" in done.stderr
+    assert done.stdout == ""
+
+
 def test_a_full_locked_or_held_stick_stays_as_it_was(flash: Flash, stick: Path, tmp_path: Path) -> None:
-    bundle, target = null_bundle(tmp_path / "1.godwit", profiles=[PROFILE]), f"dir://{stick}?as=stick"
+    bundle, target = null_bundle(tmp_path / "1.godwit", profiles=["here"]), f"dir://{stick}?as=stick"
     before = files(stick)
     handle = os.open(stick, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    assert "found another flash that does; wait for it" in flash(bundle, target).stderr
+    owner = f"{pwd.getpwuid(os.geteuid()).pw_name}, process {os.getpid()}"
+    assert f"found {owner}, who does; wait for it" in flash(bundle, target).stderr
     os.close(handle)
     assert "neither --device-id nor --broker for a stick" in flash(bundle, target, "--device-id", "x").stderr
     assert "found no such file or directory" in flash(bundle, f"dir://{tmp_path}/none?as=stick").stderr
-    assert "expected ?as=stick, ?as=root or nothing" in flash(bundle, f"dir://{stick}?as=drive").stderr
+    assert "expected ?as=root, ?as=stick or ?python=VERSION" in flash(bundle, f"dir://{stick}?as=drive").stderr
     (stick / ".godwit.tmp").write_text("in the way")
     assert flash(bundle, target).returncode == 4
     (stick / ".godwit.tmp").unlink()

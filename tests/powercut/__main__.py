@@ -62,12 +62,12 @@ def _fork(cuts: Sequence[Cut], recorded: Sequence[Recorded], light: Bench, heavy
         real: dict[int, Recorded] = {}
         for cut in cuts:
             if not cut.real:
-                _make(cut, recorded[cut.way], light)
+                _make(cut.name, cut, recorded[cut.way], light)
                 continue
             if cut.way not in real:
                 real[cut.way] = heavy.record(recorded[cut.way].way, real=True)
-            if cut.change < len(real[cut.way].changes):
-                _make(cut, real[cut.way], heavy)
+            as_far = cut.change * len(real[cut.way].changes) // len(recorded[cut.way].changes)
+            _make(cut.name, cut._replace(change=as_far), real[cut.way], heavy)
         code = 0
     except KeyboardInterrupt:
         code = 130
@@ -75,15 +75,15 @@ def _fork(cuts: Sequence[Cut], recorded: Sequence[Recorded], light: Bench, heavy
         os._exit(code)
 
 
-def _make(cut: Cut, recorded: Recorded, bench: Bench) -> None:
+def _make(name: str, cut: Cut, recorded: Recorded, bench: Bench) -> None:
     try:
         bench.make(cut, recorded)
         said = "ok"
     except BrickedError as error:
         said = f"BRICKED at {recorded.at(cut.change).point} of {recorded.way.name}: {error}"
-        shutil.copytree(bench.left, FOLDER / "bricked" / cut.name, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(bench.left, FOLDER / "bricked" / name, symlinks=True, dirs_exist_ok=True)
     with RESULTS.open("a", encoding="utf-8") as stream:
-        stream.write(f"{cut.name} {said}\n")
+        stream.write(f"{name} {said}\n")
 
 
 def _wait(workers: list[int], cuts: int) -> None:

@@ -18,7 +18,7 @@ from firmware_profiles.profile import userland_arch
 from firmware_profiles.targets import Custom
 from tests.edge_agent.ota.signed import Repository
 from tests.edge_agent.support import NULL, agent, model, write_bundle
-from tests.edge_agent.wheels import TAG, code_of, first_code
+from tests.edge_agent.wheels import TAG, code_file, code_of, first_code
 from tests.powercut.paths import What
 
 VERSIONS = ("1", "2", "3")
@@ -64,7 +64,7 @@ def room() -> Iterator[Path]:
 
 
 def make(folder: Path, real: bool = False) -> Material:
-    """Make it; `real`: the model runs on LiteRT, and not on nothing."""
+    """Make it; `real`: the model runs on LiteRT, and not on nothing, and the agent's code is an agent."""
     folder.mkdir(parents=True)
     material = Material(folder, {})
     for version in ("0", *VERSIONS):
@@ -80,9 +80,9 @@ def make(folder: Path, real: bool = False) -> Material:
         against = material.bundle(version)
     for version in VERSIONS[1:]:
         said = Custom("agent", "agent", "default", "linux-x86_64", version, TAG, userland_arch())  # type: ignore[arg-type]
-        repository.offer(_code(folder, version), said)
+        repository.offer(_code(folder, version, real), said)
         shutil.copytree(repository.folder, material.kit(version, "agent"))
-    _install(material)
+    _install(material, real)
     return material
 
 
@@ -96,9 +96,12 @@ def _bundle(path: Path, version: str, real: bool) -> None:
     write_bundle(path, of, content, version=version)
 
 
-def _code(folder: Path, version: str) -> Path:
-    """An agent's code that says of each of its modules which version it is of."""
-    files = {"edge_agent/__init__.py": "", "edge_agent/commands/__init__.py": ""}
+def _code(folder: Path, version: str, real: bool) -> Path:
+    """The agent's code as it lies here; or one that says of each of its modules which version it is of."""
+    if real:
+        return code_file(folder / "code", version)
+    files = {f"edge_agent/{name}__init__.py": "" for name in ("", "commands/", "ota/")}
+    files["edge_agent/ota/testing.py"] = "print('{}')\n"
     files |= {f"edge_agent/{name.replace('.', '/')}.py": f"of = {version!r}\n" for name in _MODULES}
     imports = "".join(f"import edge_agent.{name}\n" for name in _MODULES)
     said = ", ".join(f"edge_agent.{name}.of" for name in _MODULES)
@@ -106,15 +109,15 @@ def _code(folder: Path, version: str) -> Path:
     return code_of(folder, version, files)
 
 
-def _install(material: Material) -> None:
+def _install(material: Material, real: bool) -> None:
     root = ("--root", material.device)
     agent("install", material.bundle("0"), *root, "--device-id", "d1", check=True)
     agent("install", material.kit("1"), "--trust-root", material.trusted, *root, check=True)
     agent("mark-good", *root, check=True)
     configure(material.device)
     device = Root(material.device)
-    first_code(device, _code(material.folder, "1"))
-    agent_slots.stage(_code(material.folder, "0"), device)
+    first_code(device, _code(material.folder, "1", real))
+    agent_slots.stage(_code(material.folder, "0", real), device)
 
 
 def configure(device: Path) -> None:

@@ -134,7 +134,7 @@ class _Network(FolderCarrier):
     is_network = True
 
 
-def _check_in_a_fork(folder: Path, external: object) -> None:
+def _check_in_a_fork(folder: Path, external: object) -> dict[str, str]:
     pid = os.fork()
     if not pid:
         try:
@@ -146,3 +146,4 @@ def _check_in_a_fork(folder: Path, external: object) -> None:
         from firmware_profiles.errors import Problem
 
         raise RefusedError(Problem("self-test", "a pass", "none", "see the script"))
+    return {}

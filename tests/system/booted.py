@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,51 +22,12 @@ _CALLS = "bpf adjtimex clock_adjtime"
 _CAPABILITIES = "CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN"
 
 
-class Machine:
-    """A booted userland in `tree`, which it changes."""
+class Booted(ABC):
+    """A booted system: commands in it, and what its systemd says."""
 
-    def __init__(self, tree: Path, log: Path) -> None:
-        self.tree = tree
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._init = 0
-
-    def boot(self) -> None:
-        """Start it, until systemd says that it is up."""
-        line = ["env", *(f"{name}={value}" for name, value in _SETTINGS.items()), "systemd-nspawn", "--quiet", "--boot"]
-        line += ["--register=no", "--keep-unit", "--private-network", f"--system-call-filter={_CALLS}"]
-        line += [f"--capability={_CAPABILITIES}", "--kill-signal=SIGRTMIN+3", "--directory", str(self.tree)]
-        with self._log.open("ab") as log:
-            self._process = processes.start(line, log, log)
-        wait_until(self._is_up, "systemd", _BOOT_S)
-
-    def _is_up(self) -> bool:
-        assert self._process
-        assert self._process.poll() is None, self._log.read_text(errors="replace")[-2000:]
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        if not children:
-            return False
-        self._init = int(children[-1])
-        return self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
-
-    def halt(self) -> None:
-        """Shut it down in order."""
-        if self._process:
-            os.kill(self._init, signal.SIGRTMIN + 4)  # systemd(1): poweroff
-            self._process.wait(_BOOT_S)
-            processes.stop(self._process)
-            self._process = None
-
+    @abstractmethod
     def run(self, *line: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """A command in it, as root."""
-        enter = ["nsenter", f"--target={self._init}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
-        done = subprocess.run([*enter, "--", *line], capture_output=True, text=True, check=False)
-        assert not check or done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
-        return done
-
-    def beside(self) -> list[str]:
-        """The start of a command line that runs a program of the host on the machine's network."""
-        return ["nsenter", f"--target={self._init}", "--net", "--"]
 
     def shows(self, unit: str, name: str) -> str:
         """A property of a unit."""
@@ -79,6 +41,76 @@ class Machine:
     def journal(self, unit: str) -> str:
         """What the journal has of it since the boot."""
         return self.run("journalctl", "--no-pager", "--boot", f"--unit={unit}", "--output=cat").stdout
+
+
+class Machine(Booted):
+    """A booted userland in `tree`, which it changes."""
+
+    def __init__(self, tree: Path, log: Path) -> None:
+        self.tree = tree
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._init = 0
+
+    def boot(self) -> None:
+        """Start it, unless it is started, until systemd says that it is up."""
+        if self._process is None:
+            self.start()
+        wait_until(self._is_up, "systemd", _BOOT_S)
+
+    def start(self) -> None:
+        """Start it, and wait for nothing."""
+        line = ["env", *(f"{name}={value}" for name, value in _SETTINGS.items()), "systemd-nspawn", "--quiet", "--boot"]
+        line += ["--register=no", "--keep-unit", "--private-network", f"--system-call-filter={_CALLS}"]
+        line += [f"--capability={_CAPABILITIES}", "--kill-signal=SIGRTMIN+3", "--directory", str(self.tree)]
+        with self._log.open("ab") as log:
+            self._process = processes.start(line, log, log)
+
+    def _is_up(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, self._log.read_text(errors="replace")[-2000:]
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        if not children:
+            return False
+        self._init = int(children[-1])
+        return self.run("systemctl", "is-active", "default.target").stdout.strip() == "active"
+
+    def halt(self) -> None:
+        """Shut it down in order."""
+        if self._process:
+            os.kill(self._init, signal.SIGRTMIN + 4)  # systemd(1): poweroff
+            self._process.wait(_BOOT_S)
+            self._forget()
+
+    def cut(self) -> None:
+        """Take the power from it: no process of it does anything any more."""
+        assert self._process
+        os.kill(self._init, signal.SIGKILL)
+        self._process.wait(_BOOT_S)
+        self._forget()
+
+    def is_down(self) -> bool:
+        """Whether it went down by itself, and waits for a start."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self._forget()
+        return True
+
+    def _forget(self) -> None:
+        assert self._process
+        processes.stop(self._process)
+        self._process = None
+
+    def run(self, *line: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+        """A command in it, as root."""
+        enter = ["nsenter", f"--target={self._init}", "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"]
+        done = subprocess.run([*enter, "--", *line], capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        return done
+
+    def beside(self) -> list[str]:
+        """The start of a command line that runs a program of the host on the machine's network."""
+        return ["nsenter", f"--target={self._init}", "--net", "--"]
 
 
 class BrokerInside(Broker):

@@ -34,6 +34,7 @@ INPUTS = 60
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """For sshd: every user can read it."""
+    userland.want(openssl="openssl", ssh_keygen="openssh-client")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     folder = Path(tempfile.mkdtemp(prefix="godwit-sshd-"))
     folder.chmod(0o755)
@@ -45,6 +46,13 @@ def flash(sshd: SshdInside, *words: str | Path) -> subprocess.CompletedProcess[s
     line = [sys.executable, "-m", "godwit", "flash", *map(str, words)]
     environment = {**os.environ, "PATH": f"{sshd.path}:{os.environ['PATH']}"}
     return subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+
+
+def everything(tree: Path) -> dict[str, float]:
+    """Each path below it on its own disk, and when that was changed."""
+    line = ["find", tree, "-xdev", "-printf", "%P %T@\\n"]
+    found = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    return {path: float(when) for path, _, when in (each.rpartition(" ") for each in found.splitlines())}
 
 
 def test_sudo_with_a_password_and_without_a_terminal(folder: Path, tmp_path: Path) -> None:
@@ -67,6 +75,26 @@ def test_sudo_with_a_password_and_without_a_terminal(folder: Path, tmp_path: Pat
         assert not list((sshd.tree / "var/tmp").glob("godwit-*/*"))
         again = flash(sshd, bundle, sshd.url, "--password-file", right)
         assert "everything is there" in again.stderr, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("suite", "architecture", "told"),
+    [
+        ("bookworm", "i386", ["expected a userland for x86_64, found i686 on a kernel for x86_64"]),
+        ("bullseye", "amd64", ["expected glibc 2.36 or newer, found 2.31", "expected Python 3.10 to 3.13, found 3.9"]),
+    ],
+)
+def test_a_userland_that_it_is_not_for(
+    suite: str, architecture: str, told: list[str], folder: Path, tmp_path: Path
+) -> None:
+    bundle = null_bundle(tmp_path / "tiny.godwit", arch="x86_64", profiles=["raspberry-pi-5"])
+    with SshdInside(folder, userland.make(suite, architecture), "root", PASSWORD) as sshd:
+        before = everything(sshd.tree)
+        done = flash(sshd, bundle, sshd.url)
+        assert done.returncode == 4
+        errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        assert [text for line, text in zip(errors, told, strict=True) if text not in line] == [], errors
+        assert everything(sshd.tree) == before
 
 
 @pytest.mark.parametrize("suite", SUITES)

@@ -11,17 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.edge_agent.ota.signed import Repository
-from tests.edge_agent.support import MODELS, images, wait_until, write_bundle
+from tests.edge_agent.support import MODELS, wait_until, write_bundle
 from tests.system import userland
 from tests.system.booted import BrokerInside, Machine
+from tests.system.serviced import PROFILE, ROOT, UNIT, agent, hangs, picture, prepared, runs, status
 
 pytestmark = pytest.mark.system
 
-ROOT, UNIT = "/var/lib/godwit", "edge-agent.service"
 HOWTO = userland.ROOT / "docs" / "howto" / "service.md"
 HURRIED = "[Unit]\nStartLimitBurst=4\n[Service]\nWatchdogSec=4\nRestartSec=200ms\nRestartSteps=0\n"
 CONFIGURATION = f"""
@@ -54,14 +53,8 @@ for path in ("/etc/passwd", "/var/lib/godwit/slots/x", "/var/lib/godwit/etc/agen
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A booted Debian 13 with the program edge-agent and a bundle."""
-    userland.want(systemd_nspawn="systemd-container", nsenter="util-linux")
-    base = userland.make("trixie", "amd64", "dbus", "systemd-sysv")
-    folder = tmp_path_factory.mktemp("machine")
-    tree = folder / "tree"
-    subprocess.run(["cp", "-a", "--reflink=auto", base, tree], check=True)
-    userland.install(tree, "amd64", ".[agent-litert,agent-identity,agent-update]")
-    write_bundle(tree / "root" / "tiny.godwit", profiles=["raspberry-pi-5"])
-    machine = Machine(tree, folder / "console.log")
+    machine = prepared(tmp_path_factory.mktemp("machine"))
+    write_bundle(machine.tree / "root" / "tiny.godwit", profiles=[PROFILE])
     machine.boot()
     machine.run("mknod", "-m", "660", "/dev/ttyS0", "c", "4", "64", check=True)
     machine.run("mknod", "-m", "660", "/dev/ttyS1", "c", "4", "65", check=True)
@@ -69,7 +62,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine.run("chgrp", "dialout", "/dev/ttyS0", "/dev/ttyS1", "/dev/tty1", check=True)
     yield machine
     machine.halt()
-    shutil.rmtree(tree)
+    shutil.rmtree(machine.tree)
 
 
 def from_the_howto(machine: Machine, heading: str) -> str:
@@ -100,29 +93,6 @@ def service(machine: Machine, broker: BrokerInside) -> Machine:
         stream.write(CONFIGURATION)
     wait_until(lambda: "pictures" in status(machine).get("sources", {}), "the configuration to take effect", 90)
     return machine
-
-
-def agent(machine: Machine, *line: str) -> str:
-    """The answer of an `edge-agent` that succeeds."""
-    return machine.run(userland.PROGRAM, *line, check=True).stdout
-
-
-def status(machine: Machine) -> Any:
-    """What the running agent says."""
-    done = machine.run(userland.PROGRAM, "status", "--root", ROOT, "--json")
-    return json.loads(done.stdout) if done.returncode == 0 else {"state": done.stderr}
-
-
-def runs(machine: Machine) -> None:
-    """Wait until it answers."""
-    wait_until(lambda: status(machine)["state"] == "running", "a running agent", 90)
-
-
-def picture(machine: Machine, name: str) -> None:
-    """A picture arrives."""
-    folder = machine.tree / ROOT[1:] / "pictures"
-    np.save(folder / f".{name}", images(1)[0])
-    (folder / f".{name}.npy").rename(folder / f"{name}.npy")
 
 
 def test_it_becomes_ready_and_predicts_to_the_broker(service: Machine, broker: BrokerInside) -> None:
@@ -194,19 +164,14 @@ def test_a_supervisor_that_hangs_is_ended_by_the_watchdog(service: Machine) -> N
 
 def test_a_worker_that_hangs_dies_by_its_deadline_and_the_supervisor_stays(service: Machine) -> None:
     runs(service)
-    # The loop of this model ends when its sum is 100; adding 1 to such numbers changes nothing.
     content = (MODELS / "tiny-loop.tflite").read_bytes()
-    write_bundle(service.tree / "root/loop.godwit", content=content, name="loop", profiles=["raspberry-pi-5"])
+    write_bundle(service.tree / "root/loop.godwit", content=content, name="loop", profiles=[PROFILE])
     agent(service, "install", "/root/loop.godwit", "--root", ROOT)
     service.run(userland.PROGRAM, "mark-good", "--root", ROOT)  # if it is on probation still
     service.run("systemctl", "restart", UNIT, check=True)
     runs(service)
     before, worker = service.shows(UNIT, "MainPID"), status(service)["worker_pid"]
-    tensor = {"name": "image", "shape": [1, 6, 6, 1], "datatype": "FP32", "data": [-1e30] * 36}
-    url = "http://127.0.0.1:8000/v2/models/tiny/infer"
-    asking = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url, "-d", json.dumps({"inputs": [tensor]})]
-    asked = subprocess.run([*service.beside(), *asking], capture_output=True, text=True, check=False)
-    assert asked.stdout == "503"
+    assert hangs(service) == "503"
     wait_until(lambda: status(service).get("worker_pid") not in (0, worker, None), "another worker")
     runs(service)
     assert service.shows(UNIT, "MainPID") == before
@@ -277,14 +242,14 @@ def test_a_stick_without_a_kit_is_told_so(service: Machine) -> None:
 
 def test_a_stick_brings_a_version_to_which_the_running_agent_switches(service: Machine) -> None:
     repository = Repository(service.tree / "root" / "repository")
-    first = write_bundle(service.tree / "root" / "one.godwit", profiles=["raspberry-pi-5"], version="1.1")
+    first = write_bundle(service.tree / "root" / "one.godwit", profiles=[PROFILE], version="1.1")
     repository.add(first)
     pin = ("--trust-root", f"/root/repository/metadata/{repository.root.name}")
     agent(service, "install", "/root/repository", "--root", ROOT, *pin)
     service.run(userland.PROGRAM, "mark-good", "--root", ROOT)
     service.run("systemd-tmpfiles", "--create", check=True)  # what root installed is the updater's
     before = service.shows(UNIT, "MainPID")
-    repository.add(write_bundle(service.tree / "root" / "two.godwit", profiles=["raspberry-pi-5"], version="2.0"))
+    repository.add(write_bundle(service.tree / "root" / "two.godwit", profiles=[PROFILE], version="2.0"))
     told = plugged_in(service, repository.folder)
     assert (told["problems"], told["installed"]["version"]) == ([], "2.0")
     wait_until(lambda: status(service).get("version") == "2.0", "the agent to switch", 90)

@@ -20,7 +20,10 @@ BUILD = ROOT / "build"
 UV = Path(sys.executable).parent / "uv"
 ENVIRONMENT = "/opt/godwit"
 PROGRAM = "/usr/local/bin/edge-agent"
-_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "i386": "i686"}
+NATIVE = next((name for name, machine in _ARCHITECTURES.items() if machine == platform.machine()), "none")
+"""This machine's own."""
+_BY_ITSELF = {NATIVE, "i386"} if NATIVE == "amd64" else {NATIVE}
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _QEMU = "qemu-aarch64-static"
 # ELF, 64 bit, little endian, an executable or shared object for AArch64 (e_machine 183): elf(5), and the kernel's
@@ -51,7 +54,7 @@ def want(**programs: str) -> None:
 
 def emulate(architecture: str) -> None:
     """Have the kernel run programs of that architecture, by qemu where it is not this machine's own."""
-    if _ARCHITECTURES[architecture] == platform.machine():
+    if architecture in _BY_ITSELF:
         return
     want(qemu_aarch64_static="qemu-user-static")
     try:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from edge_agent.layout import Root
+from firmware_profiles.manifest import Limits
 from firmware_profiles.profile import userland_arch
 from firmware_profiles.targets import Custom
-from tests.edge_agent.ota.fleet_of_one import Updated, served
+from tests.edge_agent.ota.fleet_of_one import Updated, served, version
 from tests.edge_agent.support import wait_until
-from tests.edge_agent.wheels import TAG, code_file, first_code, kept_running, small_code_file
+from tests.edge_agent.wheels import HERE, TAG, code_file, first_code, kept_running, small_code_file
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def test_new_code_is_tried_and_on_probation_until_it_is_good(device: Updated, tm
     assert slots(device) == ("b", "b")
     entry = device.history()["entries"][-1]
     assert (entry["event"], entry["kind"], entry["version"]) == ("update_committed", "agent", "0.2.0")
+    assert entry["tested"] == {"null/none": "passed"}
     assert device.active() == "1"
 
 
@@ -51,6 +53,24 @@ def test_code_that_cannot_be_loaded_is_never_started(device: Updated, tmp_path: 
     assert "code that this device can load" in done.stderr
     assert slots(device) == ("a", "a")
     assert not (device.root / "agent" / "b").exists()
+
+
+def test_code_with_which_the_deployment_gives_other_answers_is_refused(device: Updated, tmp_path: Path) -> None:
+    path = "edge_agent/runtimes/null.py"
+    other = (HERE / path).read_text().replace("np.zeros(", "np.ones(")
+    offer(device, code_file(tmp_path / "new", "0.2.0", {path: other}), "0.2.0")
+    done = device.install()
+    assert done.returncode == 5
+    assert "model tiny on null/none: expected outputs within 1e-06, found golden input 0 off by 1" in done.stderr
+    assert slots(device) == ("a", "a")
+
+
+def test_a_deployment_that_does_not_pass_anyway_speaks_against_no_code(device: Updated, tmp_path: Path) -> None:
+    by_hand = version(tmp_path, "1.1", limits=Limits(1e-6, 1000))  # which nothing can hold
+    assert device.says("install", by_hand).returncode == 0
+    offer(device, code_file(tmp_path / "new", "0.2.0"), "0.2.0")
+    assert device.install().returncode == 0
+    assert slots(device) == ("b", "a")
 
 
 def test_a_person_rolls_it_back(device: Updated, tmp_path: Path) -> None:
@@ -78,8 +98,8 @@ def test_code_that_dies_at_its_start_is_left_for_good_while_the_agent_runs(tmp_p
         assert ["nothing_of_the_kind" in each for each in told] == [True] * 3
         wait_until(lambda: device.status()["supervisor_pid"] != first, "the first code, started anew")
         wait_until(lambda: device.status()["predictions"] > 0, "it to predict on")
-        again = device.says("update", "--now", "--json")
-        assert json.loads(again.stdout)["result"] == "nothing"
+        again = json.loads(device.says("update", "--now", "--json").stdout)
+        assert (again["result"], again["deployment"], again["version"]) == ("rejected_before", "agent", "0.2.0")
     entry = device.history()["entries"][-1]
     assert (entry["event"], entry["kind"], entry["version"]) == ("update_rejected", "agent", "0.2.0")
     assert entry["reason"] == "it was started 3 times and did not prove itself"

@@ -22,10 +22,11 @@ def test_a_second_version_is_on_probation_and_there_is_a_way_back(device: Update
     device.repository.add(version(tmp_path, "2"))
     done = device.says("install", device.repository.folder, "--json")
     assert json.loads(done.stdout)["on_probation"]
+    assert device.install().returncode == 0  # the same once more
     device.repository.add(version(tmp_path, "3"))
     again = device.install()
     assert again.returncode == 4
-    assert "2 on probation" in again.stderr
+    assert "found tiny 2 on probation, and no agent runs to show how it does; start the agent, or type" in again.stderr
     assert device.says("rollback").returncode == 0
     assert device.active() == "1"
     assert device.install().returncode == 0  # version 3: it is another one
@@ -52,6 +53,9 @@ def test_a_kit_without_trust_for_another_device_or_of_a_stranger(device: Updated
     assert other.returncode == 2
     assert "something for this device (group default), found nothing" in other.stderr
     assert device.active() == "1"
+    told = device.history()["entries"][1:]
+    assert [each["event"] for each in told] == ["update_unavailable"] * 2
+    assert "something for this device" in told[1]["reason"]
 
 
 def test_what_is_not_what_it_was_signed_as_is_rejected(device: Updated, tmp_path: Path) -> None:

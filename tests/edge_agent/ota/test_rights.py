@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.edge_agent.ota.fleet_of_one import Updated, version
+from tests.edge_agent.ota.test_bridges_live import bridge, kit
+from tests.test_bridges import RAUC
 
 NOBODY = 65534
 
@@ -43,9 +45,7 @@ def as_agent(script: str, root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_agent_reads_slots_and_trust_and_writes_neither(device: Updated) -> None:
-    every = [
-        path for name in ("slots", "trust", "update") for path in (device.root / name, *(device.root / name).rglob("*"))
-    ]
+    every = every_path([device.root / name for name in ("slots", "trust", "update")])
     for path in every:
         script = f'touch "{path}/x"' if path.is_dir() else f'echo x >> "{path}"'
         assert as_agent(script, device.root).returncode != 0, path
@@ -86,6 +86,23 @@ def test_a_read_only_root_is_an_error_and_no_more(device: Updated) -> None:
     assert done.returncode == 4
     assert "read-only file system" in done.stderr
     assert device.active() == "1"
+
+
+def test_what_root_brings_by_a_bridge_belongs_to_whom_the_slots_belong(device: Updated, tmp_path: Path) -> None:
+    owned = [device.root / name for name in ("slots", "trust", "update", "agent")]
+    owned[3].mkdir()
+    for path in every_path(owned):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    given = {"RAUC_SLOT_CLASS": "godwit", "RAUC_IMAGE_NAME": str(kit(device, "2", tmp_path / "kit.tar"))}
+    done = bridge(device, RAUC, "slot-install", "godwit.0", **given)
+    assert (done.returncode, device.active()) == (0, "2"), done.stderr
+    assert device.says("mark-good").returncode == 0
+    assert [path for path in every_path(owned) if path.lstat().st_uid != NOBODY] == []
+    assert (device.root / "etc").stat().st_uid == 0
+
+
+def every_path(folders: Sequence[Path]) -> list[Path]:
+    return [path for folder in folders for path in (folder, *folder.rglob("*"))]
 
 
 def mounted(device: Updated, mount: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,6 +35,16 @@ def test_a_journal_is_read_or_set_aside(tmp_path_factory: pytest.TempPathFactory
         found = journal.load(root)
         assert root.journal.with_suffix(".damaged").read_bytes() == content
     assert found.state == "idle"
+
+
+def test_what_newer_code_wrote_is_gone_on_with_by_older_code(tmp_path: Path) -> None:
+    root = Root(tmp_path)
+    root.make()
+    plan = b'{"kind": "agent", "deployment": "agent", "version": "2", "slot": "b", "previous": "a", "why": "later"}'
+    root.journal.write_bytes(b'{"state": "proving", "plan": ' + plan + b', "mood": "good"}')
+    found = journal.load(root)
+    assert found.plan is not None
+    assert (found.state, found.plan.slot) == ("proving", "b")
 
 
 def test_every_state_has_one_action_whatever_led_to_it() -> None:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent import clock
 from edge_agent.layout import Root
+from edge_agent.ota import looking
 from edge_agent.ota.holding import held
+from edge_agent.ota.journal import Journal
+from edge_agent.update_config import Update
 from tests.edge_agent.ota.fleet_of_one import Updated, served, version
 from tests.edge_agent.support import wait_until
 
@@ -77,6 +81,32 @@ def test_it_looks_when_it_is_time_or_when_it_is_asked(device: Updated) -> None:
             results.append(json.loads(device.says("update", "--json").stdout)["result"])
     assert results == ["up_to_date", "not_due", "up_to_date", "not_due"]
     assert not (device.root / "run" / "request").exists()
+
+
+def test_devices_of_a_fleet_look_at_times_of_their_own_within_a_tenth() -> None:
+    settings, now_ms, names = Update(interval_s=3600), clock.uptime_ms(), [f"door-{number}" for number in range(60)]
+
+    def is_due(name: str, after_s: float) -> bool:
+        looked = Journal(checked_boot=clock.boot_id(), checked_uptime_ms=now_ms - int(after_s * 1000))
+        return looking.is_due(looked, settings, name)
+
+    assert not any(is_due(name, 3500) for name in names)
+    assert 10 < sum(is_due(name, 3780) for name in names) < 50
+    assert all(is_due(name, 3970) for name in names)
+
+
+def test_what_a_power_cut_left_is_removed_at_the_next_start(device: Updated) -> None:
+    old = device.root / "agent" / ".b.old" / "edge_agent"
+    old.mkdir(parents=True)
+    left = [
+        old / "cli.py",
+        *(device.root / name for name in ("update/.journal.json.x1.tmp", "trust/.root.json.y2.tmp")),
+    ]
+    for path in left:
+        path.touch()
+    assert device.install().returncode == 0
+    assert [path for path in left if path.exists()] == []
+    assert not old.parent.exists()
 
 
 def test_a_server_that_dies_in_mid_file_costs_only_what_is_missing(device: Updated, tmp_path: Path) -> None:
