@@ -61,9 +61,9 @@ powercut: setup
 bench: setup
 	$(BIN)/python -m bench
 
-# Hours on two cores; goes on where it was. Results with their seeds are in bench/train.
+# Hours on two cores, a training on each; goes on where it was. Results with their seeds are in bench/train.
 bench-train: setup
-	$(BIN)/python -m bench.train
+	$(BIN)/python -m bench.train & $(BIN)/python -m bench.train && wait
 	$(BIN)/python -m bench.train_report
 
 docs: .venv/.ready

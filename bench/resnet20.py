@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from bench import torch_state
+
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LAYERS = keras.layers
 
@@ -19,10 +21,7 @@ _LAYERS = keras.layers
 def saved(state: Path, target: Path) -> Path:
     """The model of a PyTorch state dict as a .keras file, which is made if it is not there."""
     if not target.exists():
-        import torch
-
-        weights = torch.load(state, map_location="cpu", weights_only=True)["state_dict"]
-        model(weights).save(target)
+        model(torch_state.read(state)).save(target)
     return target
 
 
@@ -37,7 +36,7 @@ def data(raw: Path, target: Path) -> Path:
 
 def model(state: dict[str, Any]) -> Any:
     """float32 [n, 32, 32, 3], normalised as `MEAN` and `DEVIATION` say, to logits [n, 10]."""
-    values = {name.removeprefix("module."): each.numpy() for name, each in state.items()}
+    values = {name.removeprefix("module."): each for name, each in state.items()}
     todo: list[tuple[Any, list[Any]]] = []
 
     def conv(x: Any, name: str, filters: int, stride: int) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from converter.training.objective import Objective, logits, task_loss
+from converter.training.objective import Objective, logits, task_loss, unrounded
 from converter.training.settings import Settings
 from firmware_profiles.errors import InputError, Problem
 
@@ -32,12 +32,12 @@ def distilling(teacher: Any, student: Any, settings: Settings, loss: str, hints:
         raise InputError(*problems)
     teacher.trainable = False
     told = _with_features(teacher, hints)
-    learner = _with_features(student, hints)
+    learner = _with_features(unrounded(student), hints)
     weight, temperature = settings.teacher_weight, settings.temperature
 
-    def objective(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    def objective(model: Any, x: Any, y: Any, training: bool) -> tuple[Any, Any]:
         theirs, *their_features = told(x, False)
-        outputs, *features = learner(x, True)
+        outputs, *features = learner(x, training)
         task = task_loss(model, outputs, y, loss)
         if loss == "crossentropy":
             taught = _softened(logits(teacher, theirs), logits(model, outputs), temperature)

@@ -1,7 +1,9 @@
 """Training on: the loop that every pass uses. L(w) = task loss + λ‖w‖², Adam, a half cosine of learning rates.
 
-Early stopping looks at a part of the training data that is held out, never at evaluation data. Everything
-that is drawn follows from the seed and the epoch, so that a training that was stopped goes on to the same end.
+Early stopping looks at a part of the training data that is held out, never at evaluation data, by the loss that is
+trained with: the model that came may know the labels there by heart, so that whatever changes it looks worse by them.
+Everything that is drawn follows from the seed and the epoch, so that a training that was stopped goes on to the
+same end.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def finetune(
     """Train a Keras model in place and leave the best weights in it.
 
     Args:
-        loss: "crossentropy" or "squared": what is held out is judged by the task's loss alone.
+        loss: "crossentropy" or "squared".
 
     Raises:
         TooLittleTimeError: not one epoch can be ready by the deadline.

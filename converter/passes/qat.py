@@ -92,6 +92,9 @@ class _Build:
         ]
         if layer.name in self.gone:
             return inputs[0]
+        if _averages_all(layer):
+            average = _LAYERS.GlobalAveragePooling2D(keepdims=True, name=layer.name)
+            return self._ranged(layer, average(inputs[0]))
         if isinstance(layer, _KEEPS_RANGE):
             return Again(self.ranges[self._origin(layer)], f"{layer.name}_again")(called(remade(layer), inputs))
         if not isinstance(layer, MULTIPLYING):
@@ -157,6 +160,16 @@ class _Build:
             new.inner.set_weights(layer.get_weights())
             if new.norm is not None:
                 new.norm.set_weights(self._norms[layer.name].get_weights())
+
+
+def _averages_all(layer: Any) -> bool:
+    """A pooling with a window as large as its image: a mean, which has a range of its own in TFLite.
+
+    Averages are far smaller than the largest value: with the range of what they are made of, they get few steps.
+    """
+    if not isinstance(layer, _LAYERS.AveragePooling2D) or layer.data_format != "channels_last":
+        return False
+    return tuple(layer.pool_size) == tuple(layer.input.shape[1:3]) and tuple(layer.output.shape[1:3]) == (1, 1)
 
 
 def _rectifies(layer: Any) -> bool:

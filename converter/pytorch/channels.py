@@ -37,12 +37,15 @@ class _Going(NamedTuple):
     said: str
 
 
-def thinned(network: nn.Module, example: torch.Tensor, ratio: float, criterion: Criterion) -> list[str]:
+def thinned(
+    network: nn.Module, example: torch.Tensor, ratio: float, criterion: Criterion, *, inside: bool = False
+) -> list[str]:
     """Remove that part, 0 to 1, of each group's channels, in place; what was done, for people.
 
     Args:
         example: an input that the network takes.
         criterion: for taylor the weights have the gradients of a loss.
+        inside: only channels that one layer alone makes.
 
     Raises:
         InputError: a ratio leaves a layer empty, nothing can be removed, or the code cannot do without.
@@ -50,7 +53,7 @@ def thinned(network: nn.Module, example: torch.Tensor, ratio: float, criterion: 
     try:
         # The clone gives the answer an operator of its own, by which the layers that make it are known.
         graph = torch_pruning.DependencyGraph().build_dependency(network, example, output_transform=torch.clone)
-        going, said = _chosen(graph, network, ratio, criterion)
+        going, said = _chosen(graph, network, ratio, criterion, inside)
         for each in going:
             graph.get_pruning_group(each.layer, each.remove, each.places).prune()
         with torch.no_grad():
@@ -63,13 +66,16 @@ def thinned(network: nn.Module, example: torch.Tensor, ratio: float, criterion: 
     return [*(each.said for each in going), *said]
 
 
-def _chosen(graph: Any, network: nn.Module, ratio: float, criterion: Criterion) -> tuple[list[_Going], list[str]]:
+def _chosen(
+    graph: Any, network: nn.Module, ratio: float, criterion: Criterion, inside: bool
+) -> tuple[list[_Going], list[str]]:
     """What goes, and what is said of groups that stay. Raises InputError."""
     names = {module: name for name, module in network.named_modules()}
     going, problems, said = [], [], []
     for group in _groups(graph, network):
-        made_by, size = ", ".join(names[each] for each in _makers(group)), len(group[0].idxs)
-        if _reaches_the_end(group):
+        makers = _makers(group)
+        made_by, size = ", ".join(names[each] for each in makers), len(group[0].idxs)
+        if _reaches_the_end(group) or (inside and len(makers) > 1):
             continue
         if _is_padded(graph, group):
             said.append(f"{made_by}: whole, since zeros are padded beside its channels")

@@ -73,7 +73,7 @@ class _PyTorch:
         if steps.channels:
             self._with_gradients(made, split.train)
             example = self._network.moved(split.train.x[:1])
-            said = channels.thinned(made, example, steps.channels / 100, "taylor")
+            said = channels.thinned(made, example, steps.channels / 100, "taylor", inside=steps.inside)
         for layer in made.modules():
             if isinstance(layer, _NORMS) and layer.momentum is not None:
                 layer.momentum = max(layer.momentum, _MOMENTUM)

@@ -15,6 +15,7 @@ from firmware_profiles.errors import InputError, Problem
 Array = npt.NDArray[Any]
 _SHIFT = 8
 _CUTOUT = 4
+_MIXED, _MOST_OF_ANOTHER = 0.5, 0.5
 _LEAST = 2
 
 
@@ -98,7 +99,16 @@ def augmented(x: Array, kinds: Sequence[Augmentation], fill: Array, random: np.r
         x = np.where(random.random(len(x))[:, None, None, None] < 0.5, x[:, :, ::-1], x)
     if "shift" in kinds:
         x = _shifted(x, fill, random)
+    if "mix" in kinds:
+        x = _mixed(x, random)
     return _cut_out(x, fill, random) if "cutout" in kinds else x
+
+
+def _mixed(x: Array, random: np.random.Generator) -> Array:
+    others = np.where(random.random(len(x)) < _MIXED, random.uniform(0, _MOST_OF_ANOTHER, len(x)), 0)
+    share = others.astype(np.float32)[:, None, None, None]
+    mixed: Array = x + share * (np.roll(x, 1, 0) - x)
+    return mixed
 
 
 def _shifted(x: Array, fill: Array, random: np.random.Generator) -> Array:

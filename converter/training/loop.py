@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from converter.training import data, stepping
 from converter.training.data import Items
-from converter.training.objective import Objective, right, task_loss
+from converter.training.objective import Objective, plain, right, unrounded
 from converter.training.settings import Settings
 from converter.training.stepping import Rule
 
@@ -36,18 +36,19 @@ class Run:
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, self._steps, alpha=_LAST_RATE)
         self._optimizer = keras.optimizers.Adam(rate, clipnorm=1.0)
         self._optimizer.build(model.trainable_variables)
+        answering = unrounded(model)
         kernels = [each for each in model.trainable_variables if len(each.shape) > 1]
 
         def step(x: Any, y: Any) -> tuple[Any, Any]:
             with tf.GradientTape() as tape:
-                value, outputs = objective(model, x, y)
+                value, outputs = objective(answering, x, y, True)
                 whole = value + settings.decay * tf.add_n([tf.reduce_sum(tf.square(each)) for each in kernels])
             gradients = tape.gradient(whole, model.trainable_variables)
             self._optimizer.apply(gradients, model.trainable_variables)
-            return whole, right(model, outputs, y, loss)
+            return whole, right(answering, outputs, y, loss)
 
         self._step = tf.function(step, autograph=False, reduce_retracing=True)
-        self.judge = _judge(model, loss)
+        self.judge = _judge(answering, loss, objective)
 
     def epoch(self, epoch: int, deadline_s: float) -> tuple[float, float]:
         """Mean loss and accuracy while training; it ends early at a loss that is no number."""
@@ -82,13 +83,13 @@ class Run:
 
 def judged(model: Any, items: Items, loss: str) -> tuple[float, float]:
     """The task's loss and the accuracy, as a part of 1, on items that are not trained on."""
-    return _judge(model, loss)(items)
+    return _judge(model, loss, plain(loss))(items)
 
 
-def _judge(model: Any, loss: str) -> Callable[[Items], tuple[float, float]]:
+def _judge(model: Any, loss: str, objective: Objective) -> Callable[[Items], tuple[float, float]]:
     def of_batch(x: Any, y: Any) -> tuple[Any, Any]:
-        outputs = model(x, training=False)
-        return task_loss(model, outputs, y, loss), right(model, outputs, y, loss)
+        value, outputs = objective(model, x, y, False)
+        return value, right(model, outputs, y, loss)
 
     graph = tf.function(of_batch, autograph=False, reduce_retracing=True)
 

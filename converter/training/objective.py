@@ -11,8 +11,8 @@ import tensorflow as tf
 from converter.training import fits
 from converter.training.data import Items
 
-Objective = Callable[[Any, Any, Any], tuple[Any, Any]]
-"""(model, x, y) → (loss, outputs), inside a gradient tape."""
+Objective = Callable[[Any, Any, Any, bool], tuple[Any, Any]]
+"""(model, x, y, training) → (loss, outputs), inside a gradient tape, and on what is held out."""
 _TINY = 1e-7
 
 
@@ -33,6 +33,12 @@ def logits(model: Any, outputs: Any) -> Any:
     return outputs
 
 
+def unrounded(model: Any) -> Any:
+    """The same layers without what rounds the answer to steps (qat_layers): a probability of 0 has no logarithm."""
+    last = model.layers[-1]
+    return keras.Model(model.inputs, last.input) if hasattr(last, "rounded") else model
+
+
 def last_activation(model: Any) -> Any:
     """That gives the model's answer its form; what rounds the answer to steps (qat_layers) does not."""
     last = next(layer for layer in reversed(model.layers) if not hasattr(layer, "rounded"))
@@ -49,8 +55,8 @@ def task_loss(model: Any, outputs: Any, y: Any, loss: str) -> Any:
 def plain(loss: str) -> Objective:
     """The task's loss alone."""
 
-    def objective(model: Any, x: Any, y: Any) -> tuple[Any, Any]:
-        outputs = model(x, training=True)
+    def objective(model: Any, x: Any, y: Any, training: bool) -> tuple[Any, Any]:
+        outputs = model(x, training=training)
         return task_loss(model, outputs, y, loss), outputs
 
     return objective

@@ -83,6 +83,7 @@ class Trained(msgspec.Struct, frozen=True, tag="trained"):
         float_file: the model before int8 was simulated; empty where nothing was trained in float.
         before: accuracy of the model as it came, on the held-out part of the training data.
         zeros: part of the weights that multiply which are zero.
+        seconds, cpu_seconds: of the training process, the second of all its threads together.
         peak_rss_mb: of the training process.
     """
 
@@ -95,6 +96,7 @@ class Trained(msgspec.Struct, frozen=True, tag="trained"):
     before: float
     zeros: float
     seconds: float
+    cpu_seconds: float
     peak_rss_mb: float
     settings: Settings
 

@@ -20,7 +20,7 @@ from converter.training.settings import Settings
 from converter.training.stepping import Kernel, Rule, Run
 from converter.training.steps import Steps, parse
 
-_QAT_EPOCHS, _QAT_RATE = 0.35, 0.1
+_QAT_EPOCHS, _QAT_RATE = 0.2, 0.1
 """Of the settings: the model is where it should be, and only learns to be rounded."""
 
 _CLUSTER_EPOCHS, _CLUSTER_RATE = 0.5, 0.3
@@ -106,6 +106,7 @@ def run(request: Train, tell: Callable[[str], None], opened: OpenFramework) -> T
         before=work.before,
         zeros=zeros,
         seconds=round(time.monotonic() - began, 1),
+        cpu_seconds=round(time.process_time(), 1),
         peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         settings=request.settings,
     )

@@ -67,16 +67,20 @@ class _Keras:
         if not steps.channels:
             return self._shared(steps, made, said)
         scores = channels.importance(made, self._request.settings.channels_by, split.train, self.loss)
-        thinned = channels.thinned(made, self._ratios(made, steps.channels, split, scores), scores)
+        thinned = channels.thinned(made, self._ratios(made, steps, split, scores), scores)
         return self._shared(steps, thinned.model, [*said, *thinned.said])
 
     def _ratios(
-        self, model: Any, percent: int, split: Split, scores: Mapping[str, Array]
+        self, model: Any, steps: Steps, split: Split, scores: Mapping[str, Array]
     ) -> float | Mapping[str, float]:
+        if steps.inside:
+            return channels.inside(model, steps.channels)
         if self._request.settings.channels_ratios == "even":
-            return percent / 100
+            return steps.channels / 100
         some = Items(split.train.x[:_SEEN], split.train.y[:_SEEN])
-        return channels.by_sensitivity(model, percent, lambda each: loop.judged(each, some, self.loss)[0], scores)
+        return channels.by_sensitivity(
+            model, steps.channels, lambda each: loop.judged(each, some, self.loss)[0], scores
+        )
 
     def _shared(self, steps: Steps, student: Any, said: list[str]) -> Made:
         """Values that are shared stay so in the file only where no batch normalization scales them by channel."""

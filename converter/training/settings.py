@@ -9,9 +9,10 @@ from msgspec import Meta
 
 from firmware_profiles.words import Positive
 
-Augmentation = Literal["flip", "shift", "cutout"]
+Augmentation = Literal["flip", "shift", "cutout", "mix"]
 """flip: left and right, half of the images; shift: by up to an eighth of each side; cutout: a square of a quarter
-of each side becomes the mean (DeVries & Taylor 2017, arXiv 1708.04552)."""
+of each side becomes the mean (DeVries & Taylor 2017, arXiv 1708.04552); mix: half of the images get up to a half of
+another one blended in (Zhang et al. 2018, arXiv 1710.09412) and keep their label; a teacher answers to what it sees."""
 
 Loss = Literal["auto", "crossentropy", "squared"]
 """auto: cross-entropy where the task is classification, squared error elsewhere."""
@@ -37,7 +38,8 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         patience: epochs without a better held-out loss after which training stops; counted from the epoch
             from which on the model is in its last form (all zeros in place, all ranges found).
         temperature, teacher_weight: of distillation (Hinton 2015, arXiv 1503.02531): the loss is
-            teacher_weight · T² · KL + (1 - teacher_weight) · task loss.
+            teacher_weight · T² · KL + (1 - teacher_weight) · task loss. High, since training data is mostly
+            less than the original saw: its answers hold what it learned from the rest.
         seed: of everything that is drawn.
     """
 
@@ -55,5 +57,5 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     held_out: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     patience: Annotated[int, Meta(ge=1, le=10_000)] = 8
     temperature: Positive = 4.0
-    teacher_weight: Annotated[float, Meta(ge=0, le=1)] = 0.7
+    teacher_weight: Annotated[float, Meta(ge=0, le=1)] = 0.9
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0

@@ -12,15 +12,15 @@ from firmware_profiles.errors import InputError, Problem, did_you_mean
 
 TrainedPrecision = Literal["float32", "float16", "int8"]
 _NAME = re.compile(r"(?P<steps>[a-z0-9]+(\+[a-z0-9]+)*)-(?P<precision>float32|float16|int8)\Z")
-_NUMBERED = re.compile(r"(channels|prunelayers|prune|cluster|mobilenet)([1-9][0-9]{0,2})\Z")
+_NUMBERED = re.compile(r"(channelsinside|channels|prunelayers|prune|cluster|mobilenet)([1-9][0-9]{0,2})\Z")
 _PLAIN = ("distil", "qat", "finetune", "prune2of4", "squeezenet", "mobilenet")
-KNOWN = ("channels50", "prune70", "prunelayers70", "cluster16", "mobilenet25", *_PLAIN)
+KNOWN = ("channels50", "channelsinside35", "prune70", "prunelayers70", "cluster16", "mobilenet25", *_PLAIN)
 """An example of each step: a number is a part in percent that goes, for cluster the values of a layer, for mobilenet
 its width in percent."""
 
 USUAL: tuple[str, ...] = (
     "distil+qat-int8",
-    "channels25+distil+qat-int8",
+    "channelsinside35+distil+qat-int8",
     "channels50+distil+qat-int8",
     "prune70+distil+qat-int8",
 )
@@ -37,6 +37,7 @@ class Steps(msgspec.Struct, frozen=True):
         student: mobilenet or squeezenet in place of the model.
         width: of a mobilenet, in percent; 0 for the largest that fits the profiles.
         channels, prune: percent that goes.
+        inside: only channels that no addition joins to others go.
         scope: where the smallest weights are looked for.
         cluster: values a layer; 0 shares none.
     """
@@ -45,6 +46,7 @@ class Steps(msgspec.Struct, frozen=True):
     student: Literal["", "mobilenet", "squeezenet"] = ""
     width: int = 100
     channels: int = 0
+    inside: bool = False
     prune: int = 0
     scope: Literal["global", "layer", "blocks"] = "global"
     cluster: int = 0
@@ -135,4 +137,6 @@ def _told(word: str) -> dict[str, object] | None:
     kind, number = match[1], int(match[2])
     if kind == "mobilenet":
         return {"student": kind, "width": number}
+    if kind == "channelsinside":
+        return {"channels": number, "inside": True}
     return {"prune": number, "scope": "layer"} if kind == "prunelayers" else {kind: number}

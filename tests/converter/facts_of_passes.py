@@ -42,6 +42,8 @@ def main() -> None:
         "cluster": _cluster(model, split),
         "qat": _qat(model, split, others),
         "qat_bad": _told(lambda: qat.prepared(_with_gelu(), ours.x[:10])),
+        "pooled": _pooled(ours),
+        "taught": _taught(model, split),
         "hints": _hints(model, split),
         "students": _students(model, split, others),
         "odd": {name: _told(lambda made=made: copied(made())) for name, made in _ODD.items()},
@@ -112,6 +114,7 @@ def _compared(dead: Any, items: Any) -> dict[str, Any]:
             name: {k: len(v) for k, v in channels.importance(dead, name, items, "crossentropy").items()}
             for name in ("l1", "l2", "norm", "taylor")
         },
+        "inside": channels.inside(dead, 50.0),
         "sensitivity": channels.by_sensitivity(
             dead, 50.0, lambda each: -_right(each, items), channels.importance(dead, "l1", items, "crossentropy")
         ),
@@ -206,6 +209,30 @@ def _run(path: str, x: Any) -> tuple[Any, list[float], str]:
         answers.append(interpreter.get_tensor(target["index"])[0])
     told = [entry["quantization_parameters"]["scales"] for entry in interpreter.get_tensor_details()]
     return np.array(answers), [float(each[0]) for each in told if len(each)], source["name"]
+
+
+def _pooled(items: Any) -> dict[str, Any]:
+    """A pooling over the whole image, and one over parts of it."""
+    image, layers = keras.Input((8, 8, 1)), keras.layers
+    x = layers.AveragePooling2D(2, name="parts")(layers.Conv2D(8, 3, padding="same", activation="relu")(image))
+    x = layers.Flatten()(layers.AveragePooling2D(4, name="whole")(x))
+    model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+    simulated = qat.prepared(model, items.x[:200]).model
+    with tempfile.TemporaryDirectory() as folder:
+        real = _run(qat_export.write(simulated, model, f"{folder}/model", items.x), items.x[:200])[0]
+    return {
+        "own": [layer.name for layer in simulated.layers if layer.name in ("parts_range", "whole_range")],
+        "steps": float(np.abs(real - simulated.predict(items.x[:200], verbose=0)).max() * 256),
+    }
+
+
+def _taught(model: Any, split: Any) -> dict[str, float]:
+    """What int8 simulated learns of the model itself: next to nothing is left, also where nothing is learned from."""
+    student = qat.prepared(model, split.train.x[:200]).model
+    settings = Settings(epochs=1, batch=32, learning_rate=1e-5, teacher_weight=1.0)
+    wanted = distil.distilling(copied(model), student, settings, "crossentropy")
+    (point,) = finetune(student, split, settings, wanted, "crossentropy").curve
+    return {"loss": point.loss, "held_out": point.held_out_loss}
 
 
 def _hints(model: Any, split: Any) -> dict[str, Any]:

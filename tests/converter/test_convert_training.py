@@ -70,7 +70,7 @@ def test_a_trained_recipe_is_a_candidate_with_its_seed_and_curve(godwit: Godwit,
 def test_the_plan_names_what_is_trained(godwit: Godwit, project: Path) -> None:
     code, out, _ = godwit("convert", project, "--budget", "20m", "--dry-run")
     assert code == 0
-    assert "training   distil+qat-int8, channels25+distil+qat-int8" in out
+    assert "training   distil+qat-int8, channelsinside35+distil+qat-int8" in out
     assert "in at most 20 minutes together" in out
 
 

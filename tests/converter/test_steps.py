@@ -21,6 +21,12 @@ def test_a_name_says_what_is_done() -> None:
     assert found.phases == ["float", "qat"]
 
 
+def test_channels_may_go_where_no_addition_joins_them() -> None:
+    assert parse("channelsinside35+qat-int8", "here") == Steps("int8", channels=35, inside=True, qat=True)
+    with pytest.raises(InputError, match="each step once"):
+        parse("channelsinside35+channels50-int8", "here")
+
+
 def test_the_order_of_a_name_does_not_matter() -> None:
     assert parse("qat+prune70+distil-int8", "here") == parse("prune70+distil+qat-int8", "here")
 

@@ -57,6 +57,16 @@ def test_a_shifted_image_is_the_image_with_the_mean_around_it() -> None:
     assert (moved == -1).any()
 
 
+def test_of_mixed_images_the_label_stays_that_of_the_stronger() -> None:
+    x = np.zeros((50, 8, 8, 1), np.float32)
+    x[::2] = 1
+    mixed = data.augmented(x, ["mix"], np.array([-1.0]), np.random.default_rng(0))
+    moved = np.abs(mixed - x)
+    assert moved.max() <= 0.5
+    assert 10 < (moved.max(axis=(1, 2, 3)) > 0).sum() < 40
+    assert np.array_equal(moved.min(axis=(1, 2, 3)), moved.max(axis=(1, 2, 3)))
+
+
 def test_evaluation_items_in_the_training_data_are_refused(tmp_path: Path) -> None:
     whole = items()
     np.savez(tmp_path / "training.npz", x=whole.x, y=whole.y)

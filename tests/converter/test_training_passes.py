@@ -41,6 +41,10 @@ def test_every_criterion_tells_every_filter(facts: Any) -> None:
     assert all(told == expected for told in facts["channels"]["criteria"].values())
 
 
+def test_what_an_addition_joins_stays_whole_inside(facts: Any) -> None:
+    assert facts["channels"]["inside"] == {"inner": 0.5, "left": 0.5, "right": 0.5, "hidden": 0.5}
+
+
 def test_what_hurts_less_loses_more(facts: Any) -> None:
     ratios = facts["channels"]["sensitivity"]
     assert set(ratios) == {"first", "inner", "left", "right", "hidden"}
@@ -86,6 +90,16 @@ def test_the_export_computes_as_training_simulated(facts: Any) -> None:
 def test_the_export_has_the_learned_ranges(facts: Any) -> None:
     assert facts["qat"]["ranges"] >= 8
     assert facts["qat"]["missing"] == []
+
+
+def test_a_mean_of_the_whole_image_has_a_range_of_its_own(facts: Any) -> None:
+    assert facts["pooled"]["own"] == ["whole_range"]
+    assert facts["pooled"]["steps"] <= 2
+
+
+def test_what_is_held_out_is_judged_as_training_does_it(facts: Any) -> None:
+    """By the teacher's answers, and before the answer is rounded: many probabilities are 0 then."""
+    assert facts["taught"]["held_out"] < 3 * facts["taught"]["loss"]
 
 
 def test_a_layer_without_int8_form_is_named(facts: Any) -> None:
