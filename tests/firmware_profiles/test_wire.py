@@ -52,6 +52,8 @@ MESSAGES = {
     "info": wire.Info(device="d", agent="0.1.0", profile="p", deployment="pets", version="1", models={"pets": USED}),
     "reply": wire.Reply(device="d", model="pets", version="1", error="a picture of 3 bytes"),
     "cmd": wire.Command("update"),
+    "identity": wire.CertificateRequest(csr="-----BEGIN CERTIFICATE REQUEST-----\n", certificate="", proof=""),
+    "certificate": wire.Certificate("-----BEGIN CERTIFICATE-----\n"),
 }
 
 
