@@ -27,6 +27,8 @@ _FIRES = ((16, 64), (16, 64), (0, 0), (32, 128), (32, 128), (0, 0), (48, 192), (
 _WIDTHS = (100, 75, 50, 35, 25)
 _SMALLEST_IMAGE = 32
 """Below it is not halved."""
+_LARGE_IMAGE = 48
+"""Above it the first layer halves."""
 
 
 def sized(model: Any, room: Room) -> tuple[Any, list[str]]:
@@ -78,18 +80,19 @@ def made(student: Literal["mobilenet", "squeezenet"], width: int, model: Any, *,
         step = "thin the model itself: channels50 in place of it"
         raise InputError(Problem(student, "a model of images that gives one row of numbers", str(tuple(shape)), step))
     x = inputs = keras.Input(shape, name=model.inputs[0].name)
+    stride = 2 if shape[0] > _LARGE_IMAGE else 1
     x = _LAYERS.AveragePooling2D(2)(x) if halved else x
-    x = _mobilenet(x, width / 100) if student == "mobilenet" else _squeezenet(x)
+    x = _mobilenet(x, width / 100, stride) if student == "mobilenet" else _squeezenet(x, stride)
     x = _LAYERS.GlobalAveragePooling2D()(x)
     x = _LAYERS.Dense(model.outputs[0].shape[-1])(x)
     return keras.Model(inputs, _LAYERS.Activation(last_activation(model) or "linear")(x))
 
 
-def _mobilenet(x: Any, width: float) -> Any:
+def _mobilenet(x: Any, width: float, stride: int) -> Any:
     def filters(count: int) -> int:
         return max(_SMALLEST, round(count * width / _SMALLEST) * _SMALLEST)
 
-    x, padding = _padded(x, stride := _halving(x))
+    x, padding = _padded(x, stride)
     x = _normed(_LAYERS.Conv2D(filters(32), 3, stride, padding, use_bias=False)(x))
     for count, wanted in _BLOCKS:
         x, padding = _padded(x, stride := wanted if x.shape[1] > 4 else 1)
@@ -103,8 +106,8 @@ def _padded(x: Any, stride: int) -> tuple[Any, str]:
     return (x, "same") if stride == 1 else (_LAYERS.ZeroPadding2D(1)(x), "valid")
 
 
-def _squeezenet(x: Any) -> Any:
-    x = _normed(_LAYERS.Conv2D(64, 3, _halving(x), "same", use_bias=False)(x))
+def _squeezenet(x: Any, stride: int) -> Any:
+    x = _normed(_LAYERS.Conv2D(64, 3, stride, "same", use_bias=False)(x))
     for squeezed, expanded in _FIRES:
         if not squeezed:
             x = _LAYERS.MaxPooling2D(2, padding="same")(x)
@@ -117,8 +120,3 @@ def _squeezenet(x: Any) -> Any:
 
 def _normed(x: Any) -> Any:
     return _LAYERS.ReLU()(_LAYERS.BatchNormalization()(x))
-
-
-def _halving(x: Any) -> int:
-    """The first layer halves large images only."""
-    return 2 if x.shape[1] > 48 else 1

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +44,40 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(ours))
         yield
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], str]], str]:
+    """`once(name, made)`: what `made` tells, called with a folder by one of the processes that share the tests."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def call(name: str, made: Callable[[Path], str]) -> str:
+        folder = shared / name
+        folder.mkdir(exist_ok=True)
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            told = folder / "told"
+            if not told.exists():
+                told.write_text(made(folder), encoding="utf-8")
+            return told.read_text(encoding="utf-8")
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def facts_of(once: Callable[[str, Callable[[Path], str]], str]) -> Callable[[str], Any]:
+    """`facts_of(module)`: the facts that a module beside this file prints last, in JSON."""
+
+    def run(module: str) -> Any:
+        line = [sys.executable, "-m", f"tests.converter.{module}"]
+
+        def made(_: Path) -> str:
+            return subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+        return json.loads(once(module, made).splitlines()[-1])
+
+    return run
 
 
 @pytest.fixture

@@ -260,7 +260,7 @@ def _students(model: Any, split: Any, items: Any) -> dict[str, Any]:
     image = keras.Input((64, 64, 3))
     features = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(512, 31)(image))
     large = keras.Model(image, keras.layers.Dense(3)(features))
-    for key, room in (("any", Room()), ("some", Room(200_000, 5_000_000)), ("little", Room(40_000, 200_000))):
+    for key, room in (("any", Room()), ("some", Room(200_000, 5_000_000)), ("little", Room(40_000, 1_000_000))):
         sized, said = students.sized(large, room)
         cost = [sized.count_params(), students.multiply_adds(sized)]
         found[key] = {"cost": cost, "said": said, "shape": [*sized.inputs[0].shape[1:]]}

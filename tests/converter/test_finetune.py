@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-
 
 @pytest.fixture(scope="module")
-def facts() -> Any:
-    line = [sys.executable, "-m", "tests.converter.facts_of_training"]
-    told = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return json.loads(told.splitlines()[-1])
+def facts(facts_of: Callable[[str], Any]) -> Any:
+    return facts_of("facts_of_training")
 
 
 def test_the_same_seed_gives_the_same_weights(facts: Any) -> None:

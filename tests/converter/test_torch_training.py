@@ -59,10 +59,13 @@ profiles = ["linux-x86_64"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, made: Callable[[str], None]) -> Path:
+def folder(once: Callable[[str, Callable[[Path], str]], str], made: Callable[[str], None]) -> Path:
     """A project of a network that was trained on digits."""
     made("litert-torch")
-    folder = tmp_path_factory.mktemp("torch-training")
+    return Path(once("torch-training", _project))
+
+
+def _project(folder: Path) -> str:
     digits = load_digits()
     x, y = (digits.images / 16).astype(np.float32)[:, None], digits.target.astype(np.int64)
     np.savez(folder / "training.npz", x=x[:TRAINED_ON], y=y[:TRAINED_ON])
@@ -72,12 +75,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory, made: Callable[[str], None]
     (folder / "odd_nets.py").write_text(ONE_AT_A_TIME, encoding="utf-8")
     (folder / "godwit.toml").write_text(PROJECT, encoding="utf-8")
     in_toolchain("make_torch_digits.py", folder)
-    return folder
+    return str(folder)
 
 
 @pytest.fixture(scope="module")
-def facts(folder: Path) -> Any:
-    return json.loads(in_toolchain("facts_of_torch_training.py", folder).splitlines()[-1])
+def facts(folder: Path, once: Callable[[str, Callable[[Path], str]], str]) -> Any:
+    found = once("torch-training-facts", lambda _: in_toolchain("facts_of_torch_training.py", folder))
+    return json.loads(found.splitlines()[-1])
 
 
 def in_toolchain(script: str, folder: Path) -> str:
