@@ -29,6 +29,8 @@ _LOOK_S = 5.0
 _KEPT = 1 << 18
 _INTERRUPT = b"\x03\x15\r"  # Ctrl-C, Ctrl-U, Return
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+_LATE = re.compile(r"\A\s*(godwit:\d+:\d{1,3}:\s*)+")
+"""What is left of commands before: each ends with its mark twice."""
 _NO_HISTORY = "unset HISTFILE; stty -echo; PS1=; PS2="
 
 
@@ -91,7 +93,8 @@ class Console:
             came = (came + self._read(_QUIET_S))[-_KEPT:]
             text = came.decode("ascii", "replace")
             if found := pattern.search(text):
-                return Answer(int(found[1]), _ESCAPES.sub("", text[: found.start()]).strip("\n"))
+                said = _LATE.sub("", _ESCAPES.sub("", text[: found.start()]))
+                return Answer(int(found[1]), said.strip("\n"))
         return None
 
     def must(self, command: str, expected: str) -> Answer:

@@ -167,7 +167,7 @@ def test_layers_are_compared_and_ranked(tmp_path: Path) -> None:
     np.savez(tmp_path / "calibration.npz", t0=items_for([1, 1, 8, 8]))
     recipe, calibration = BY_NAME["onnx-int8"], str(tmp_path / "calibration.npz")
     told = loaded.export(Export(recipe, [1, 1, 8, 8], calibration, str(tmp_path / "int8.onnx")))
-    found = {layer.name: layer.snr_db for layer in told}
+    found = {layer.name: layer.snr_db for layer in told.layers}
     assert {"one_clip", "two_norm", "total", "pooled", "scores"} <= set(found)
     assert all(10 < snr_db < 60 for snr_db in found.values()), found
     assert isinstance(loaded, base.Quantizable)

@@ -61,6 +61,17 @@ def test_commands_run_and_files_arrive(tmp_path: Path, shell: list[str]) -> None
         assert console.fetch(str(tmp_path / "there file")) == CONTENT
 
 
+def test_what_a_command_before_says_late_belongs_to_none(tmp_path: Path) -> None:
+    """Each says twice that it ended, and the first is enough to go on."""
+    slow = tmp_path / "slow"
+    slow.write_text('echo() { sleep 0.3; command echo "$@"; }\n', encoding="utf-8")
+    with at(["env", f"ENV={slow}", *SH], tmp_path) as (port, _):
+        console = Console(port.line, "here")
+        console.enter(NOBODY)
+        answers = [console.run(f"printf 'a {word}\\n'") for word in ("door", "gate")]
+        assert [answer.output for answer in answers if answer] == ["a door", "a gate"]
+
+
 def test_files_arrive_over_a_noisy_line(tmp_path: Path) -> None:
     content = 2 * CONTENT
     with at(SH, tmp_path) as (port, relay):
