@@ -39,7 +39,7 @@ RECIPES: tuple[tuple[str, str], ...] = (
     (RESNET8, "prune80+distil+qat-int8"),
     (RESNET20, "channelsinside40+distil+qat-int8"),
 )
-SETTINGS = Settings(epochs=16, batch=64, learning_rate=1e-3, augment=["flip", "shift", "mix"], teacher_weight=0.9)
+SETTINGS = Settings(epochs=30, batch=64, learning_rate=1e-3, augment=["flip", "shift", "mix"], teacher_weight=0.9)
 
 
 class _Inputs(NamedTuple):

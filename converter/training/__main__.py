@@ -18,9 +18,14 @@ from firmware_profiles.errors import InputError
 _MODULES = {"torch": "converter.pytorch.run"}
 """By the format of the model: whose `run` it is; Keras for all others."""
 
+_KERNELS = ("TF_ENABLE_ONEDNN_OPTS", "1")
+"""TensorFlow leaves oneDNN out on processors without AVX-512; a step of training takes a quarter to a half less time
+with it there too."""
+
 
 def main() -> None:
     """Answer the request in the first argument."""
+    os.environ.setdefault(*_KERNELS)
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
