@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from converter.passes import sensitivity
 from converter.passes.channel_groups import Channels, Group
 from converter.passes.fold_keras import norms
 from converter.passes.keras_graph import DEPTHWISE, MULTIPLYING, Graph, called, rebuilt, remade
@@ -108,18 +109,15 @@ def inside(model: Any, percent: float) -> dict[str, float]:
 def by_sensitivity(
     model: Any, percent: float, judged: Callable[[Any], float], scores: Mapping[str, Array]
 ) -> dict[str, float]:
-    """A ratio for each group: those that hurt least when thinned alone lose half as much again, the others less.
+    """A ratio for each group; see `sensitivity`.
 
     Args:
         judged: the loss of a model on a part of the training data.
     """
     groups = Channels(Graph(model)).groups()
-    hurt = [judged(thinned(model, {group.made_by[0]: percent / 100}, scores).model) for group in groups]
-    ranks = np.argsort(np.argsort(hurt))
-    shares = 1.5 - ranks / max(1, len(groups) - 1)
-    return {
-        group.made_by[0]: min(percent / 100 * share, 0.9) for group, share in zip(groups, shares.tolist(), strict=True)
-    }
+    names = [group.made_by[0] for group in groups]
+    hurt = {name: judged(thinned(model, {name: percent / 100}, scores).model) for name in names}
+    return sensitivity.ratios(hurt, percent)
 
 
 def _left(size: int, ratio: float) -> int:

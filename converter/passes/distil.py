@@ -13,10 +13,8 @@ import keras
 import tensorflow as tf
 
 from converter.training.objective import Objective, logits, task_loss, unrounded
-from converter.training.settings import Settings
+from converter.training.settings import HINT_WEIGHT, Settings
 from firmware_profiles.errors import InputError, Problem
-
-_HINT_WEIGHT = 0.1
 
 
 def distilling(teacher: Any, student: Any, settings: Settings, loss: str, hints: Sequence[str] = ()) -> Objective:
@@ -45,7 +43,7 @@ def distilling(teacher: Any, student: Any, settings: Settings, loss: str, hints:
             taught = tf.reduce_mean(tf.square(outputs - theirs))
         value = weight * taught + (1 - weight) * task
         for their, own in zip(their_features, features, strict=True):
-            value += _HINT_WEIGHT * tf.reduce_mean(tf.square(own - their)) / (tf.math.reduce_variance(their) + 1e-6)
+            value += HINT_WEIGHT * tf.reduce_mean(tf.square(own - their)) / (tf.math.reduce_variance(their) + 1e-6)
         return value, outputs
 
     return objective

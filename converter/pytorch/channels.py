@@ -6,13 +6,14 @@ batch normalizations and flattening. What is left is the user's network with sma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
 import torch_pruning
 from torch import nn
 
+from converter.passes import sensitivity
 from converter.pytorch.weights import MULTIPLYING
 from converter.reasons import short
 from firmware_profiles.errors import InputError, Problem
@@ -38,12 +39,18 @@ class _Going(NamedTuple):
 
 
 def thinned(
-    network: nn.Module, example: torch.Tensor, ratio: float, criterion: Criterion, *, inside: bool = False
+    network: nn.Module,
+    example: torch.Tensor,
+    ratios: float | Mapping[str, float],
+    criterion: Criterion,
+    *,
+    inside: bool = False,
 ) -> list[str]:
     """Remove that part, 0 to 1, of each group's channels, in place; what was done, for people.
 
     Args:
         example: an input that the network takes.
+        ratios: of all groups, or by the name of the first layer that makes them.
         criterion: for taylor the weights have the gradients of a loss.
         inside: only channels that one layer alone makes.
 
@@ -53,7 +60,7 @@ def thinned(
     try:
         # The clone gives the answer an operator of its own, by which the layers that make it are known.
         graph = torch_pruning.DependencyGraph().build_dependency(network, example, output_transform=torch.clone)
-        going, said = _chosen(graph, network, ratio, criterion, inside)
+        going, said = _chosen(graph, network, ratios, criterion, inside)
         for each in going:
             graph.get_pruning_group(each.layer, each.remove, each.places).prune()
         with torch.no_grad():
@@ -66,8 +73,36 @@ def thinned(
     return [*(each.said for each in going), *said]
 
 
+def by_sensitivity(
+    fresh: Callable[[], nn.Module],
+    example: torch.Tensor,
+    percent: float,
+    criterion: Criterion,
+    judged: Callable[[nn.Module], float],
+) -> dict[str, float]:
+    """A ratio for each group; see `sensitivity`.
+
+    Args:
+        fresh: gives the network anew, with gradients where the criterion wants them.
+        judged: the loss of a network on a part of the training data.
+
+    Raises:
+        InputError: as of `thinned`.
+    """
+    whole = fresh()
+    graph = torch_pruning.DependencyGraph().build_dependency(whole, example, output_transform=torch.clone)
+    names = {module: name for name, module in whole.named_modules()}
+    hurt = {}
+    for group in _groups(graph, whole):
+        if not _reaches_the_end(group) and not _is_padded(graph, group):
+            name, smaller = names[_makers(group)[0]], fresh()
+            thinned(smaller, example, {name: percent / 100}, criterion)
+            hurt[name] = judged(smaller)
+    return sensitivity.ratios(hurt, percent)
+
+
 def _chosen(
-    graph: Any, network: nn.Module, ratio: float, criterion: Criterion, inside: bool
+    graph: Any, network: nn.Module, ratios: float | Mapping[str, float], criterion: Criterion, inside: bool
 ) -> tuple[list[_Going], list[str]]:
     """What goes, and what is said of groups that stay. Raises InputError."""
     names = {module: name for name, module in network.named_modules()}
@@ -75,7 +110,8 @@ def _chosen(
     for group in _groups(graph, network):
         makers = _makers(group)
         made_by, size = ", ".join(names[each] for each in makers), len(group[0].idxs)
-        if _reaches_the_end(group) or (inside and len(makers) > 1):
+        ratio = ratios if isinstance(ratios, float) else ratios.get(names[makers[0]], 0.0)
+        if _reaches_the_end(group) or (inside and len(makers) > 1) or not ratio:
             continue
         if _is_padded(graph, group):
             said.append(f"{made_by}: whole, since zeros are padded beside its channels")

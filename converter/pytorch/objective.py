@@ -5,13 +5,14 @@ The same as for Keras (converter/training/objective.py, converter/passes/distil.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch.nn import functional
 
-from converter.training.settings import Settings
+from converter.pytorch import hints
+from converter.training.settings import HINT_WEIGHT, Settings
 
 Form = Literal["logits", "probabilities", "sigmoid"]
 """Of a classifier's outputs; logarithms of probabilities are logits too."""
@@ -21,6 +22,7 @@ Objective = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor], tuple[torch.
 
 _TINY = 1e-7
 _NEAR = 1e-3
+_SMALLEST = 1e-6
 
 
 def form(outputs: torch.Tensor) -> Form:
@@ -72,20 +74,30 @@ def plain(task: Task) -> Objective:
     return objective
 
 
-def distilling(task: Task, teacher: torch.nn.Module, theirs: Task, settings: Settings, loss: str) -> Objective:
-    """w · T² · KL(teacher ‖ student at temperature T) + (1 - w) · task loss (Hinton 2015, arXiv 1503.02531)."""
+def distilling(
+    task: Task, teacher: torch.nn.Module, theirs: Task, settings: Settings, loss: str, layers: Sequence[str] = ()
+) -> Objective:
+    """w · T² · KL(teacher ‖ student at temperature T) + (1 - w) · task loss (Hinton 2015, arXiv 1503.02531).
+
+    Args:
+        layers: of both, whose answers are compared too (Romero 2015, arXiv 1412.6550), each scaled to the teacher's.
+    """
     weight, temperature = settings.teacher_weight, settings.temperature
 
     def objective(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.no_grad():
+        with torch.no_grad(), hints.heard(teacher, layers) as their_features:
             told = teacher(x)
-        outputs = model(x)
+        with hints.heard(model, layers) as features:
+            outputs = model(x)
         if loss == "crossentropy":
             target = functional.log_softmax(theirs.logits(told) / temperature, -1)
             ours = functional.log_softmax(task.logits(outputs) / temperature, -1)
             taught = temperature**2 * functional.kl_div(ours, target, reduction="batchmean", log_target=True)
         else:
             taught = functional.mse_loss(outputs, told)
-        return weight * taught + (1 - weight) * task.loss(outputs, y), outputs
+        value = weight * taught + (1 - weight) * task.loss(outputs, y)
+        for name, their in their_features.items():
+            value = value + HINT_WEIGHT * functional.mse_loss(features[name], their) / (their.var() + _SMALLEST)
+        return value, outputs
 
     return objective

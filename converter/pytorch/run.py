@@ -6,13 +6,13 @@ Runs in the toolchain litert-torch.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from converter.pytorch import channels, loop, network, objective, qat, weights
+from converter.pytorch import channels, hints, loop, network, objective, qat, weights
 from converter.pytorch.objective import Task
 from converter.training import data, fits, recipe
 from converter.training.data import Array, Items, Split
@@ -21,6 +21,7 @@ from converter.training.recipe import Made
 from converter.training.settings import Settings
 from converter.training.stepping import Kernel, Rule
 from converter.training.steps import Steps
+from firmware_profiles.errors import InputError
 
 _MOMENTUM = 0.03
 """Of batch normalization at least: its statistics must follow in few epochs what thinning and zeros change."""
@@ -68,16 +69,34 @@ class _PyTorch:
         return loop.judged(self._network.module, self._network, items, self._task, plain)[1]
 
     def student(self, steps: Steps, split: Split) -> Made:
-        made = copy.deepcopy(self._network.module)
-        said: list[str] = []
+        def fresh() -> torch.nn.Module:
+            made = copy.deepcopy(self._network.module)
+            if steps.channels and criterion == "taylor":
+                self._with_gradients(made, split.train)
+            return made
+
+        criterion, example = self._request.settings.channels_by, self._network.moved(split.train.x[:1])
+        made, said = fresh(), []
         if steps.channels:
-            self._with_gradients(made, split.train)
-            example = self._network.moved(split.train.x[:1])
-            said = channels.thinned(made, example, steps.channels / 100, "taylor", inside=steps.inside)
+            ratios = self._ratios(steps, split, fresh)
+            said = channels.thinned(made, example, ratios, criterion, inside=steps.inside)
         for layer in made.modules():
             if isinstance(layer, _NORMS) and layer.momentum is not None:
                 layer.momentum = max(layer.momentum, _MOMENTUM)
         return Made(made, said)
+
+    def _ratios(self, steps: Steps, split: Split, fresh: Callable[[], torch.nn.Module]) -> float | Mapping[str, float]:
+        settings = self._request.settings
+        if steps.inside or settings.channels_ratios == "even":
+            return steps.channels / 100
+        some = Items(split.train.x[:_SEEN], split.train.y[:_SEEN])
+        plain = objective.plain(self._task)
+
+        def judged(model: torch.nn.Module) -> float:
+            return loop.judged(model, self._network, some, self._task, plain)[0]
+
+        example = self._network.moved(some.x[:1])
+        return channels.by_sensitivity(fresh, example, steps.channels, settings.channels_by, judged)
 
     def kernels(self, student: Any) -> list[tuple[str, Kernel]]:
         if isinstance(student, qat.Simulated):
@@ -88,7 +107,10 @@ class _PyTorch:
         wanted = objective.plain(self._task)
         if distil:
             teacher = self._teacher.module.eval()
-            wanted = objective.distilling(self._task, teacher, self._theirs, settings, self.loss)
+            layers = [] if isinstance(student, qat.Simulated) else settings.hints  # it has other layers' answers
+            if problems := hints.odd(teacher, student, layers, self._network.moved(split.train.x[:1])):
+                raise InputError(*problems)
+            wanted = objective.distilling(self._task, teacher, self._theirs, settings, self.loss, layers)
         return loop.Run(student, self._network, split.train, settings, wanted, self._task, rules)
 
     def prepared(self, student: Any, seen: Array) -> Made:

@@ -55,7 +55,7 @@ class _Keras:
     def student(self, steps: Steps, split: Split) -> Made:
         original = self._original
         if steps.student and not steps.width:
-            made, said = students.sized(original, self._request.room)
+            made, said = students.sized(steps.student, original, self._request.room)
         elif steps.student:
             made = students.made(steps.student, steps.width, original)
             said = [f"{steps.student}: {made.count_params():,} weights, the model has {original.count_params():,}"]

@@ -17,6 +17,9 @@ another one blended in (Zhang et al. 2018, arXiv 1710.09412) and keep their labe
 Loss = Literal["auto", "crossentropy", "squared"]
 """auto: cross-entropy where the task is classification, squared error elsewhere."""
 
+HINT_WEIGHT = 0.1
+"""Of a hint beside what the answers themselves teach."""
+
 
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[training]`.

@@ -12,11 +12,11 @@ from firmware_profiles.errors import InputError, Problem, did_you_mean
 
 TrainedPrecision = Literal["float32", "float16", "int8"]
 _NAME = re.compile(r"(?P<steps>[a-z0-9]+(\+[a-z0-9]+)*)-(?P<precision>float32|float16|int8)\Z")
-_NUMBERED = re.compile(r"(channelsinside|channels|prunelayers|prune|cluster|mobilenet)([1-9][0-9]{0,2})\Z")
+_NUMBERED = re.compile(r"(channelsinside|channels|prunelayers|prune|cluster|mobilenet|squeezenet)([1-9][0-9]{0,2})\Z")
 _PLAIN = ("distil", "qat", "finetune", "prune2of4", "squeezenet", "mobilenet")
 KNOWN = ("channels50", "channelsinside35", "prune70", "prunelayers70", "cluster16", "mobilenet25", *_PLAIN)
 """An example of each step: a number is a part in percent that goes, for cluster the values of a layer, for mobilenet
-its width in percent."""
+and squeezenet their width in percent."""
 
 USUAL: tuple[str, ...] = (
     "distil+qat-int8",
@@ -35,7 +35,7 @@ class Steps(msgspec.Struct, frozen=True):
 
     Attributes:
         student: mobilenet or squeezenet in place of the model.
-        width: of a mobilenet, in percent; 0 for the largest that fits the profiles.
+        width: of it, in percent; 0 for the largest that fits the profiles.
         channels, prune: percent that goes.
         inside: only channels that no addition joins to others go.
         scope: where the smallest weights are looked for.
@@ -44,7 +44,7 @@ class Steps(msgspec.Struct, frozen=True):
 
     precision: TrainedPrecision
     student: Literal["", "mobilenet", "squeezenet"] = ""
-    width: int = 100
+    width: int = 0
     channels: int = 0
     inside: bool = False
     prune: int = 0
@@ -125,17 +125,15 @@ def problems(names: Iterable[str], where: str) -> Iterator[Problem]:
 def _told(word: str) -> dict[str, object] | None:
     if word == "prune2of4":
         return {"prune": 50, "scope": "blocks"}
-    if word == "squeezenet":
-        return {"student": "squeezenet"}
-    if word == "mobilenet":
-        return {"student": "mobilenet", "width": 0}
+    if word in ("mobilenet", "squeezenet"):
+        return {"student": word, "width": 0}
     if word in _PLAIN:
         return {word: True}
     match = _NUMBERED.match(word)
     if match is None:
         return None
     kind, number = match[1], int(match[2])
-    if kind == "mobilenet":
+    if kind in ("mobilenet", "squeezenet"):
         return {"student": kind, "width": number}
     if kind == "channelsinside":
         return {"channels": number, "inside": True}

@@ -1,8 +1,8 @@
 """Small architectures in the place of a model that is too large: they take what it takes and give what it gives.
 
-MobileNet (Howard et al. 2017, arXiv 1704.04861) with its width multiplier, SqueezeNet (Iandola et al. 2016,
-arXiv 1602.07360) with its fire modules; both with as many halvings as the image is large, so that small images work.
-Their strides pad as much on one side as on the other, as XNNPACK's sparse kernels want (passes/sparse_rules.py).
+MobileNet (Howard et al. 2017, arXiv 1704.04861), SqueezeNet (Iandola et al. 2016, arXiv 1602.07360) with its fire
+modules; both with MobileNet's width multiplier, and as many halvings as the image is large, so that small images work.
+MobileNet's strides pad as much on one side as on the other, as XNNPACK's sparse kernels want (passes/sparse_rules.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from converter.passes.keras_graph import DEPTHWISE, kernel
 from converter.training.objective import last_activation
 from converter.training.room import Room
 from firmware_profiles.errors import InputError, Problem
+
+Student = Literal["mobilenet", "squeezenet"]
 
 _LAYERS = keras.layers
 _SMALLEST = 8
@@ -31,8 +33,8 @@ _LARGE_IMAGE = 48
 """Above it the first layer halves."""
 
 
-def sized(model: Any, room: Room) -> tuple[Any, list[str]]:
-    """The largest MobileNet for which there is room, and that is smaller than the model; what it is, for people.
+def sized(student: Student, model: Any, room: Room) -> tuple[Any, list[str]]:
+    """The largest of its kind for which there is room, and that is smaller than the model; what it is, for people.
 
     Raises:
         InputError: there is none; else as `made`.
@@ -43,13 +45,13 @@ def sized(model: Any, room: Room) -> tuple[Any, list[str]]:
     for width, halved in sorted(shapes, key=lambda each: -(each[0] ** 2) / (4 if each[1] else 1)):
         if halved and min(model.inputs[0].shape[1:3]) < _SMALLEST_IMAGE:
             continue
-        student = made("mobilenet", width, model, halved=halved)
-        cost = Room(student.count_params(), multiply_adds(student))
+        smaller = made(student, width, model, halved=halved)
+        cost = Room(smaller.count_params(), multiply_adds(smaller))
         if cost.weights <= most.weights and cost.multiply_adds <= most.multiply_adds:
-            told = f"mobilenet of {width} % width{', from images of half the size' if halved else ''}"
-            return student, [f"{told}: {_told(cost)}; there is room for {_told(room)}, the model has {_told(own)}"]
+            told = f"{student} of {width} % width{', from images of half the size' if halved else ''}"
+            return smaller, [f"{told}: {_told(cost)}; there is room for {_told(room)}, the model has {_told(own)}"]
     step = "thin the model itself: channels50 in place of it"
-    raise InputError(Problem("mobilenet", f"a student of at most {_told(most)}", f"{_told(cost)}, the smallest", step))
+    raise InputError(Problem(student, f"a student of at most {_told(most)}", f"{_told(cost)}, the smallest", step))
 
 
 def multiply_adds(model: Any) -> int:
@@ -65,11 +67,11 @@ def _told(cost: Room) -> str:
     return f"{cost.weights:,} weights and {cost.multiply_adds / 1e6:,.1f} M multiply-adds"
 
 
-def made(student: Literal["mobilenet", "squeezenet"], width: int, model: Any, *, halved: bool = False) -> Any:
+def made(student: Student, width: int, model: Any, *, halved: bool = False) -> Any:
     """The student in the place of the model, not trained.
 
     Args:
-        width: of a MobileNet, in percent.
+        width: in percent.
         halved: it sees the image in half its resolution.
 
     Raises:
@@ -82,23 +84,24 @@ def made(student: Literal["mobilenet", "squeezenet"], width: int, model: Any, *,
     x = inputs = keras.Input(shape, name=model.inputs[0].name)
     stride = 2 if shape[0] > _LARGE_IMAGE else 1
     x = _LAYERS.AveragePooling2D(2)(x) if halved else x
-    x = _mobilenet(x, width / 100, stride) if student == "mobilenet" else _squeezenet(x, stride)
+    x = (_mobilenet if student == "mobilenet" else _squeezenet)(x, width / 100, stride)
     x = _LAYERS.GlobalAveragePooling2D()(x)
     x = _LAYERS.Dense(model.outputs[0].shape[-1])(x)
     return keras.Model(inputs, _LAYERS.Activation(last_activation(model) or "linear")(x))
 
 
 def _mobilenet(x: Any, width: float, stride: int) -> Any:
-    def filters(count: int) -> int:
-        return max(_SMALLEST, round(count * width / _SMALLEST) * _SMALLEST)
-
     x, padding = _padded(x, stride)
-    x = _normed(_LAYERS.Conv2D(filters(32), 3, stride, padding, use_bias=False)(x))
+    x = _normed(_LAYERS.Conv2D(_filters(32, width), 3, stride, padding, use_bias=False)(x))
     for count, wanted in _BLOCKS:
         x, padding = _padded(x, stride := wanted if x.shape[1] > 4 else 1)
         x = _normed(_LAYERS.DepthwiseConv2D(3, stride, padding, use_bias=False)(x))
-        x = _normed(_LAYERS.Conv2D(filters(count), 1, use_bias=False)(x))
+        x = _normed(_LAYERS.Conv2D(_filters(count, width), 1, use_bias=False)(x))
     return x
+
+
+def _filters(count: int, width: float) -> int:
+    return max(_SMALLEST, round(count * width / _SMALLEST) * _SMALLEST)
 
 
 def _padded(x: Any, stride: int) -> tuple[Any, str]:
@@ -106,13 +109,14 @@ def _padded(x: Any, stride: int) -> tuple[Any, str]:
     return (x, "same") if stride == 1 else (_LAYERS.ZeroPadding2D(1)(x), "valid")
 
 
-def _squeezenet(x: Any, stride: int) -> Any:
-    x = _normed(_LAYERS.Conv2D(64, 3, stride, "same", use_bias=False)(x))
+def _squeezenet(x: Any, width: float, stride: int) -> Any:
+    x = _normed(_LAYERS.Conv2D(_filters(64, width), 3, stride, "same", use_bias=False)(x))
     for squeezed, expanded in _FIRES:
         if not squeezed:
             x = _LAYERS.MaxPooling2D(2, padding="same")(x)
             continue
-        x = _normed(_LAYERS.Conv2D(squeezed, 1, use_bias=False)(x))
+        x = _normed(_LAYERS.Conv2D(_filters(squeezed, width), 1, use_bias=False)(x))
+        expanded = _filters(expanded, width)
         sides = [_normed(_LAYERS.Conv2D(expanded, size, padding="same", use_bias=False)(x)) for size in (1, 3)]
         x = _LAYERS.Concatenate()(sides)
     return x

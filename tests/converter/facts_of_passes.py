@@ -261,10 +261,12 @@ def _students(model: Any, split: Any, items: Any) -> dict[str, Any]:
     features = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(512, 31)(image))
     large = keras.Model(image, keras.layers.Dense(3)(features))
     for key, room in (("any", Room()), ("some", Room(200_000, 5_000_000)), ("little", Room(40_000, 1_000_000))):
-        sized, said = students.sized(large, room)
+        sized, said = students.sized("mobilenet", large, room)
         cost = [sized.count_params(), students.multiply_adds(sized)]
         found[key] = {"cost": cost, "said": said, "shape": [*sized.inputs[0].shape[1:]]}
-    found["none"] = _told(lambda: students.sized(large, Room(1000, 1000)))
+    sized, said = students.sized("squeezenet", large, Room(100_000, 10_000_000))
+    found["squeezed"] = {"cost": [sized.count_params(), students.multiply_adds(sized)], "said": said}
+    found["none"] = _told(lambda: students.sized("squeezenet", large, Room(1000, 1000)))
     return found
 
 

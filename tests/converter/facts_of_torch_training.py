@@ -29,6 +29,7 @@ from converter.training.settings import Settings
 from firmware_profiles.errors import InputError
 
 QUICK = Settings(epochs=2, batch=64, seed=3)
+_SETTINGS = {"seed", "channels_by", "channels_ratios", "hints"}
 
 
 class _PowerCutError(Exception):
@@ -46,10 +47,14 @@ def main(folder: Path) -> None:
     whole = _run(folder, "prune50+distil+finetune-float32")
     facts = {
         "channels": {criterion: _thinned(model, criterion) for criterion in ("l1", "l2", "norm", "taylor")},
+        "sensitive": _told_of(folder, "channels50+finetune-float32", channels_ratios="sensitivity"),
+        "by_size": _told_of(folder, "channels50+finetune-float32", channels_by="l1"),
+        "hinted": [_told_of(folder, "distil-float32", hints=hints)["told"][0] for hints in ([], ["second"])],
         "padded": channels.thinned(_Padded().eval(), torch.rand(1, 1, 8, 8), 0.5, "l2"),
         "bad": {
             "empty": _told(lambda: channels.thinned(copy.deepcopy(model), torch.rand(1, 1, 8, 8), 0.95, "l2")),
             "fixed": _told(lambda: channels.thinned(_Fixed().eval(), torch.rand(1, 1, 8, 8), 0.5, "l2")),
+            "hint": _told(lambda: _run(folder, "channels50+distil-float32", hints=["second", "no"])),
             "batch": _told(lambda: _run(folder, "qat-int8", code="odd_nets:one_at_a_time")),
             "labels": _told(lambda: _run(folder, "qat-int8", data=_with(folder, y=y + 5))),
             "shape": _told(lambda: _run(folder, "qat-int8", data=_with(folder, t0=x[:, :, :4]))),
@@ -84,14 +89,20 @@ def _run(
         target=str(folder / "out"),
         checkpoints=checkpoints or tempfile.mkdtemp(dir=folder),
         key="one",
-        settings=msgspec.structs.replace(QUICK, seed=changes.get("seed", QUICK.seed)),
+        settings=msgspec.structs.replace(QUICK, **{key: changes[key] for key in _SETTINGS & changes.keys()}),
         code=changes.get("code", "digits_net:network"),
         folder=str(folder),
         shape=[1, 1, 8, 8],
     )
     found: Trained = run(request, heard)
     state = torch.export.load(found.file).state_dict
-    return {"weights": [float(each.double().sum()) for each in state.values()], "zeros": found.zeros, "told": told}
+    sums = [float(each.double().sum()) for each in state.values()]
+    return {"weights": sums, "zeros": found.zeros, "told": told, "said": found.said}
+
+
+def _told_of(folder: Path, recipe: str, **settings: Any) -> dict[str, Any]:
+    found = _run(folder, recipe, **settings)
+    return {"said": found["said"], "told": found["told"]}
 
 
 def _cut_and_resumed(folder: Path, expected: list[float]) -> bool:

@@ -103,6 +103,18 @@ def test_dead_channels_go_without_changing_an_answer(facts: Any, criterion: str)
     assert found["weights"][1] < 0.4 * found["weights"][0]
 
 
+def test_channels_go_by_what_the_settings_say(facts: Any) -> None:
+    assert facts["by_size"]["said"][1] == "inner: 8 of 16 channels"
+    left = [said.split(": ")[1].split(" of ") for said in facts["sensitive"]["said"]]
+    parts = [int(kept) / int(whole.split(" ")[0]) for kept, whole in left]
+    assert min(parts) < 0.5 < max(parts), "those that hurt least lose more"
+
+
+def test_hints_are_part_of_the_loss(facts: Any) -> None:
+    without, with_hints = (told.split("loss ")[1].split(",")[0] for told in facts["hinted"])
+    assert float(with_hints) > float(without)
+
+
 def test_channels_beside_padded_zeros_stay_and_it_is_said(facts: Any) -> None:
     assert facts["padded"] == [
         "free: 8 of 16 channels",
@@ -115,6 +127,8 @@ def test_channels_beside_padded_zeros_stay_and_it_is_said(facts: Any) -> None:
     [
         ("empty", "channels: left: expected at least one channel left"),
         ("fixed", "channels: expected code that works with fewer channels"),
+        ("hint", "hint second: expected a layer of both with answers of one shape, found (8, 8, 8) of the teacher"),
+        ("hint", "hint no: expected a layer of both with answers of one shape, found None of the teacher"),
         ("batch", "odd_nets:one_at_a_time: expected a network that takes batches, to be trained"),
         ("labels", "training data: y: expected labels 0 to 9"),
         ("shape", "training data: x: expected items of 1×8×8, found 1×4×8"),

@@ -121,7 +121,14 @@ def test_a_mobilenet_is_as_large_as_there_is_room(facts: Any) -> None:
     assert costs[2][1] <= 1_000_000
     assert "from images of half the size" in found["little"]["said"][0]
     assert all(found[key]["shape"] == [64, 64, 3] for key in ("any", "some", "little"))
-    assert "expected a student of at most 1,000 weights" in found["none"][0]
+    assert "squeezenet: expected a student of at most 1,000 weights" in found["none"][0]
+
+
+def test_a_squeezenet_is_as_large_as_there_is_room(facts: Any) -> None:
+    found = facts["students"]["squeezed"]
+    assert 30_000 < found["cost"][0] <= 100_000
+    assert found["cost"][1] <= 10_000_000
+    assert "squeezenet of 35 % width" in found["said"][0]
 
 
 @pytest.mark.parametrize(
