@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_a_trained_recipe_is_a_candidate_with_its_seed_and_curve(godwit: Godwit,
     assert "epoch 1 of" in err
     page = (project / "build" / "godwit" / "report.html").read_text(encoding="utf-8")
     assert "What training did" in page
+
+
+def test_ctrl_c_stops_a_training_and_the_next_run_goes_on_at_its_epoch(project: Path) -> None:
+    path = changed(project, "long.toml", "epochs = 4", "epochs = 20")  # 4 of them for qat
+    command = [sys.executable, "-m", "godwit", "convert", str(path), "--recipe", "qat-int8", "--json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as running:
+        assert running.stderr is not None
+        assert any("epoch 1 of 4" in line for line in running.stderr)
+        running.send_signal(signal.SIGINT)
+        assert running.wait() == 130
+    second = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "epoch 1 of 4" not in second.stderr
+    assert "epoch 4 of 4" in second.stderr
+    trained = msgspec.json.decode(second.stdout, type=Report).candidate("qat-int8").trained
+    assert trained is not None
+    assert [point.epoch for point in trained.phases[0].curve] == [0, 1, 2, 3]
 
 
 def test_the_plan_names_what_is_trained(godwit: Godwit, project: Path) -> None:
