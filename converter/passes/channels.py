@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from converter.passes import sensitivity
+from converter.passes import refit, sensitivity
 from converter.passes.channel_groups import Channels, Group
 from converter.passes.fold_keras import norms
 from converter.passes.keras_graph import DEPTHWISE, MULTIPLYING, Graph, called, rebuilt, remade
@@ -38,12 +38,15 @@ class Thinned(NamedTuple):
     said: list[str]
 
 
-def thinned(model: Any, ratios: float | Mapping[str, float], importance: Mapping[str, Array]) -> Thinned:
+def thinned(
+    model: Any, ratios: float | Mapping[str, float], importance: Mapping[str, Array], seen: Array | None = None
+) -> Thinned:
     """A smaller copy of the model, with the weights of what is left.
 
     Args:
         ratios: part of the channels to remove, 0 to 1: of all groups, or by the name of a layer that makes them.
         importance: of every filter, by layer; see `importance`.
+        seen: float32 [n, …], of the training data, by which the rest makes up for what goes; see `refit`.
 
     Raises:
         InputError: a ratio leaves a layer empty, or nothing can be removed.
@@ -67,7 +70,10 @@ def thinned(model: Any, ratios: float | Mapping[str, float], importance: Mapping
         problems.append(Problem("channels", "layers that can lose channels", "none in this model", step))
     if problems:
         raise InputError(*problems)
-    return Thinned(_without(channels, keep), said)
+    smaller = _without(channels, keep)
+    if seen is not None:
+        refit.refit(model, smaller, {layer.name: channels.kept(layer, keep) for layer in channels.graph.layers}, seen)
+    return Thinned(smaller, said)
 
 
 def importance(

@@ -67,7 +67,7 @@ class _Keras:
         if not steps.channels:
             return self._shared(steps, made, said)
         scores = channels.importance(made, self._request.settings.channels_by, split.train, self.loss)
-        thinned = channels.thinned(made, self._ratios(made, steps, split, scores), scores)
+        thinned = channels.thinned(made, self._ratios(made, steps, split, scores), scores, split.train.x[:_SEEN])
         return self._shared(steps, thinned.model, [*said, *thinned.said])
 
     def _ratios(

@@ -1,0 +1,87 @@
+"""After thinning: what reads fewer channels is fitted anew to what it answered before (He et al. 2017, arXiv 1707.06168,
+3.1, "reconstruction"): least squares on training data, layer after layer, so that what came before is made up for too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from converter.passes.keras_graph import DEPTHWISE, MULTIPLYING, Graph
+from converter.training.data import Array
+
+_AT_ONCE = 100
+_ROWS = 60_000
+"""Places in images that a fit looks at; a hundred times the values of the largest kernels of small models."""
+
+_RIDGE = 1e-3
+"""Of the inputs' mean power: so much the old weights hold."""
+
+
+def refit(model: Any, smaller: Any, kept: Mapping[str, Array], seen: Array) -> None:
+    """Fit, in place, kernels and biases of the layers of `smaller` that read fewer channels than in `model`.
+
+    Args:
+        kept: of each layer of the model, the places of those channels that `smaller` has.
+        seen: float32 [n, …], of the training data.
+    """
+    for layer in Graph(model).layers:
+        new = smaller.get_layer(layer.name)
+        if _reads_fewer(layer, new):
+            _fit(model, layer, smaller, new, kept[layer.name], seen)
+
+
+def _reads_fewer(layer: Any, new: Any) -> bool:
+    if not isinstance(layer, MULTIPLYING) or isinstance(layer, DEPTHWISE):
+        return False
+    plain = getattr(layer, "groups", 1) == 1 and getattr(layer, "data_format", "channels_last") == "channels_last"
+    plain = plain and getattr(layer, "padding", "") != "causal"
+    return plain and new.kernel.shape[-2] < layer.kernel.shape[-2]
+
+
+def _fit(model: Any, layer: Any, smaller: Any, new: Any, kept: Array, seen: Array) -> None:
+    """The weights w that make |x w - y|² + λ |w - w₀|² small: x is read now, y was answered, w₀ are those cut to size."""
+    old, now = _whole(layer)[:, kept], _whole(new)
+    squares, products = np.zeros((len(now), len(now))), np.zeros(now.shape)
+    readers = [keras.Model(each.inputs, one.input) for each, one in ((model, layer), (smaller, new))]
+    for x, was in _rows(readers, (layer, new), seen):
+        squares += x.T @ x
+        products += x.T @ (was @ old)
+    ridge = _RIDGE * np.trace(squares) / len(squares) * np.eye(len(squares))
+    fitted = np.linalg.solve(squares + ridge, products + ridge @ now)
+    kernel = fitted[: len(now) - new.use_bias]
+    new.set_weights([kernel.reshape(new.kernel.shape), *([fitted[-1]] if new.use_bias else [])])
+
+
+def _whole(layer: Any) -> Array:
+    """Kernel and bias as one matrix [inputs + 1, outputs]."""
+    kernel = layer.kernel.numpy().astype(np.float64).reshape(-1, layer.kernel.shape[-1])
+    return np.vstack([kernel, layer.bias.numpy()[None]]) if layer.use_bias else kernel
+
+
+def _rows(readers: list[Any], layers: tuple[Any, Any], seen: Array) -> Iterator[tuple[Array, Array]]:
+    """What `smaller`'s layer reads and what the model's one read, at the same places: float64 [places, inputs + 1]."""
+    random = np.random.default_rng(0)
+    for start in range(0, len(seen), _AT_ONCE):
+        part = tf.constant(seen[start : start + _AT_ONCE])
+        was, now = (_patches(one, reader(part)) for one, reader in zip(layers, readers, strict=True))
+        most = max(1, _ROWS * len(part) // len(seen))
+        places = random.permutation(len(now))[:most]
+        yield now[places], was[places]
+
+
+def _patches(layer: Any, x: Any) -> Array:
+    """What each answer of the layer is computed from, and 1 for its bias."""
+    if not isinstance(layer, keras.layers.Dense):
+        flat = isinstance(layer, keras.layers.Conv1D)
+        x = tf.expand_dims(x, 1) if flat else x
+        sizes, strides, rates = (
+            [1, *([1] if flat else []), *each, 1] for each in (layer.kernel_size, layer.strides, layer.dilation_rate)
+        )
+        x = tf.image.extract_patches(x, sizes, strides, rates, layer.padding.upper())
+    rows = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
+    return np.hstack([rows, np.ones((len(rows), 1))]) if layer.use_bias else rows
