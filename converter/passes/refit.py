@@ -68,14 +68,15 @@ def _rows(readers: list[Any], layers: tuple[Any, Any], seen: Array) -> Iterator[
     random = np.random.default_rng(0)
     for start in range(0, len(seen), _AT_ONCE):
         part = tf.constant(seen[start : start + _AT_ONCE])
-        was, now = (_patches(one, reader(part)) for one, reader in zip(layers, readers, strict=True))
+        rows = [_patches(layer, reader(part)) for layer, reader in zip(layers, readers, strict=True)]
         most = max(1, _ROWS * len(part) // len(seen))
-        places = random.permutation(len(now))[:most]
-        yield now[places], was[places]
+        places = random.permutation(len(rows[0]))[:most]
+        was, now = (_with_one(layer, each[places]) for layer, each in zip(layers, rows, strict=True))
+        yield now, was
 
 
 def _patches(layer: Any, x: Any) -> Array:
-    """What each answer of the layer is computed from, and 1 for its bias."""
+    """What each answer of the layer is computed from: float32 [places, inputs]."""
     if not isinstance(layer, keras.layers.Dense):
         flat = isinstance(layer, keras.layers.Conv1D)
         x = tf.expand_dims(x, 1) if flat else x
@@ -83,5 +84,10 @@ def _patches(layer: Any, x: Any) -> Array:
             [1, *([1] if flat else []), *each, 1] for each in (layer.kernel_size, layer.strides, layer.dilation_rate)
         )
         x = tf.image.extract_patches(x, sizes, strides, rates, layer.padding.upper())
-    rows = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
+    return np.asarray(x).reshape(-1, x.shape[-1])
+
+
+def _with_one(layer: Any, rows: Array) -> Array:
+    """As float64, with 1 for a bias."""
+    rows = rows.astype(np.float64)
     return np.hstack([rows, np.ones((len(rows), 1))]) if layer.use_bias else rows
