@@ -108,12 +108,23 @@ def masks(kernels: Sequence[Array], sparsity: float, scope: Scope) -> list[Array
     if scope == "layer":
         return [_largest(np.abs(kernel), round(kernel.size * sparsity)) for kernel in kernels]
     least = [_largest(np.abs(kernel), kernel.size - max(1, round(kernel.size * _LEAST_KEPT))) for kernel in kernels]
-    # Each layer by its own scale: the first layers' weights of raw pixels are a thousand times smaller than others.
-    scaled = [np.abs(kernel) / (kernel.std() or 1.0) for kernel in kernels]
-    flat = np.concatenate([np.where(keep, np.inf, each).ravel() for keep, each in zip(least, scaled, strict=True)])
+    scores = [_score(kernel) for kernel in kernels]
+    flat = np.concatenate([np.where(keep, np.inf, each).ravel() for keep, each in zip(least, scores, strict=True)])
     whole = _largest(flat, round(flat.size * sparsity))
     ends = np.cumsum([kernel.size for kernel in kernels])[:-1]
     return [part.reshape(kernel.shape) for part, kernel in zip(np.split(whole, ends), kernels, strict=True)]
+
+
+def _score(kernel: Array) -> Array:
+    """The square of each weight by the sum of those of its layer that are no smaller (Lee et al. 2021, arXiv
+    2010.07611, equation 2): no layer's scale matters, and small layers keep more.
+    """
+    squares = np.square(kernel, dtype=np.float64).ravel()
+    order = np.argsort(squares, kind="stable")
+    sums = np.cumsum(squares[order][::-1])[::-1]
+    scores = np.zeros(squares.size)
+    scores[order] = squares[order] / np.maximum(sums, np.finfo(np.float64).tiny)
+    return scores.reshape(kernel.shape)
 
 
 def _largest(sizes: Array, dropped: int) -> Array:

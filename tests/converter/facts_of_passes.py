@@ -36,6 +36,7 @@ def main() -> None:
         "dense": _right(model, others),
         "fold": _fold(model, others),
         "channels": _channels(model, others),
+        "refit": _refit(model, split.train.x, others),
         "channels_bad": _told(lambda: _thinned(model, {"left": 0.95})),
         "prune": _prune(model, split),
         "prune_bad": _told(lambda: prune.pruning(copied(model), 99.9, "global")),
@@ -84,6 +85,27 @@ def _fold(model: Any, items: Any) -> dict[str, Any]:
 
 def _thinned(model: Any, ratios: Any) -> Any:
     return channels.thinned(model, ratios, channels.importance(model, "l2", data.Items(0, 0), "crossentropy"))
+
+
+def _refit(model: Any, seen: Any, items: Any) -> dict[str, Any]:
+    """How far a layer's answers are from the model's, relative to them, and what is right, without and with it."""
+    score = channels.importance(model, "l2")
+    found: dict[str, Any] = {}
+    for name, part in (("without", None), ("with", seen)):
+        smaller = channels.thinned(model, {"inner": 0.5, "hidden": 0.5}, score, part).model
+        found[name] = [float(np.abs(_answers(smaller, items) - _answers(model, items)).mean()), _right(smaller, items)]
+    whole = channels.thinned(model, {"inner": 0.5}, score, seen).model
+    found["others"] = _untouched(whole, model)
+    return found
+
+
+def _untouched(smaller: Any, model: Any) -> list[str]:
+    """Layers whose weights are the model's own."""
+    return [
+        layer.name
+        for layer in model.layers
+        if layer.weights and all(map(np.array_equal, layer.get_weights(), smaller.get_layer(layer.name).get_weights()))
+    ]
 
 
 def _channels(model: Any, items: Any) -> dict[str, Any]:

@@ -29,6 +29,14 @@ def test_dead_channels_go_without_changing_an_answer(facts: Any) -> None:
     assert found["plain"] == ["keras"]
 
 
+def test_what_is_left_makes_up_for_what_went(facts: Any) -> None:
+    without, with_it = facts["refit"]["without"], facts["refit"]["with"]
+    assert with_it[0] < 0.7 * without[0]
+    assert with_it[1] > without[1]
+    assert {"first", "left", "right", "depthwise", "hidden", "classes"} <= set(facts["refit"]["others"])
+    assert not {"inner", "second"} & set(facts["refit"]["others"])
+
+
 def test_every_criterion_tells_every_filter(facts: Any) -> None:
     expected = {"first": 8, "inner": 16, "second": 8, "left": 8, "right": 8, "hidden": 16, "classes": 10}
     assert all(told == expected for told in facts["channels"]["criteria"].values())
