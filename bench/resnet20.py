@@ -62,7 +62,7 @@ def model(state: dict[str, Any]) -> Any:
                 shortcut = _LAYERS.Conv2D(filters, 1, stride, use_bias=False)
                 todo.append((shortcut, [_as_it_is(filters)]))
                 x = shortcut(x)
-            x = _LAYERS.ReLU()(_LAYERS.Add()([y, x]))
+            x = _LAYERS.ReLU(name=f"{name}.out")(_LAYERS.Add()([y, x]))
     dense = _LAYERS.Dense(10)
     todo.append((dense, [values["linear.weight"].T, values["linear.bias"]]))
     whole = keras.Model(inputs, dense(_LAYERS.GlobalAveragePooling2D()(x)))

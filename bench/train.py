@@ -39,7 +39,13 @@ RECIPES: tuple[tuple[str, str], ...] = (
     (RESNET8, "prune80+distil+qat-int8"),
     (RESNET20, "channelsinside40+distil+qat-int8"),
 )
-SETTINGS = Settings(epochs=30, batch=64, learning_rate=1e-3, augment=["flip", "shift", "mix"], teacher_weight=0.9)
+HINTS = {
+    RESNET8: ["activation_2", "activation_4", "activation_6"],
+    RESNET20: ["layer1.2.out", "layer2.2.out", "layer3.2.out"],
+}
+"""What each resolution's last addition gives."""
+
+SETTINGS = Settings(epochs=30, batch=16, channels_by="l2", augment=["flip", "shift", "mix"])
 
 
 class _Inputs(NamedTuple):
@@ -80,7 +86,7 @@ def _taken(lock: IO[str]) -> bool:
 
 
 def _one(model: str, recipe: str, seed: int, given: _Inputs) -> Result:
-    settings = msgspec.structs.replace(SETTINGS, seed=seed)
+    settings = msgspec.structs.replace(SETTINGS, seed=seed, hints=HINTS[model])
     name = f"{model}-{recipe}-seed{seed}"
     request = Train(
         model=str(given.model),

@@ -17,7 +17,7 @@ another one blended in (Zhang et al. 2018, arXiv 1710.09412) and keep their labe
 Loss = Literal["auto", "crossentropy", "squared"]
 """auto: cross-entropy where the task is classification, squared error elsewhere."""
 
-HINT_WEIGHT = 0.1
+HINT_WEIGHT = 1.0
 """Of a hint beside what the answers themselves teach."""
 
 
