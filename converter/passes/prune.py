@@ -16,7 +16,7 @@ from converter.training.stepping import Kernel
 from firmware_profiles.errors import InputError, Problem
 
 Scope = Literal["global", "layer", "blocks"]
-"""Over what the smallest are looked for."""
+"""Over what the smallest are looked for; global: by what they are within their layer."""
 
 _EVERY = 0.01
 _BLOCK, _KEPT = 4, 2
