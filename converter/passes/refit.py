@@ -1,5 +1,5 @@
-"""After thinning: what reads fewer channels is fitted anew to what it answered before (He et al. 2017, arXiv 1707.06168,
-3.1, "reconstruction"): least squares on training data, layer after layer, so that what came before is made up for too.
+"""After thinning: what reads fewer channels is fitted anew to what it answered before, by least squares on training data
+(He et al. 2017, arXiv 1707.06168, 3.1, "reconstruction"); layer after layer, so that what came before is made up for.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _reads_fewer(layer: Any, new: Any) -> bool:
 
 
 def _fit(model: Any, layer: Any, smaller: Any, new: Any, kept: Array, seen: Array) -> None:
-    """The weights w that make |x w - y|² + λ |w - w₀|² small: x is read now, y was answered, w₀ are those cut to size."""
+    """By the w of the least |x w - y|² + λ |w - w₀|²: x is read now, y was answered, w₀ are the weights cut to size."""
     old, now = _whole(layer)[:, kept], _whole(new)
     squares, products = np.zeros((len(now), len(now))), np.zeros(now.shape)
     readers = [keras.Model(each.inputs, one.input) for each, one in ((model, layer), (smaller, new))]
