@@ -1,5 +1,6 @@
-"""After thinning: what reads fewer channels is fitted anew to what it answered before, by least squares on training data
-(He et al. 2017, arXiv 1707.06168, 3.1, "reconstruction"); layer after layer, so that what came before is made up for.
+"""After thinning: what reads fewer channels is fitted anew to what it answered before, by least squares on training
+data (He et al. 2017, arXiv 1707.06168, 3.1, "reconstruction"); layer after layer, so that what came before is made up
+for.
 """
 
 from __future__ import annotations
@@ -38,9 +39,8 @@ def refit(model: Any, smaller: Any, kept: Mapping[str, Array], seen: Array) -> N
 def _reads_fewer(layer: Any, new: Any) -> bool:
     if not isinstance(layer, MULTIPLYING) or isinstance(layer, DEPTHWISE):
         return False
-    plain = getattr(layer, "groups", 1) == 1 and getattr(layer, "data_format", "channels_last") == "channels_last"
-    plain = plain and getattr(layer, "padding", "") != "causal"
-    return plain and new.kernel.shape[-2] < layer.kernel.shape[-2]
+    causal = getattr(layer, "padding", "") == "causal"  # no patches are cut out so
+    return not causal and new.kernel.shape[-2] < layer.kernel.shape[-2]
 
 
 def _fit(model: Any, layer: Any, smaller: Any, new: Any, kept: Array, seen: Array) -> None:
