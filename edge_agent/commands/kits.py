@@ -31,7 +31,7 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
         updater.resume()
         try:
             if trust_root:
-                refreshing.pin(root, _read(trust_root))
+                refreshing.pin(root, read_root(trust_root))
             plan = _plan(root, settings, carrier, kit)
         except GodwitError as error:
             if root.active.is_symlink():  # else there is no agent that would tell it
@@ -54,7 +54,12 @@ def _plan(root: Root, settings: Config, carrier: FolderCarrier, kit: Path) -> Pl
     return found.plan
 
 
-def _read(path: Path) -> bytes:
+def read_root(path: Path) -> bytes:
+    """The file of `--trust-root`, bounded.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             return stream.read(_MAX_ROOT_BYTES)

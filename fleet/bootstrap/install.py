@@ -2,10 +2,14 @@
 
 Argument: the folder that was received, with `order.json`. What `edge-agent install --json` prints goes to stdout. If
 anything fails, the device is as it was; if the new code of an agent that runs does not live, its old one is back.
+
+The list of the new code's files must be signed in the kit. The code that is there sees to that before any of the new
+one runs; on a bare device, which trusts the road, the new one does, so that what arrived is what was signed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -21,6 +25,7 @@ _UNAVAILABLE = 4
 
 def main(folder: Path) -> int:
     """Do what `order.json` says; the exit code of `edge-agent install`."""
+    folder = folder.absolute()
     order: dict[str, Any] = json.loads((folder / "order.json").read_text(encoding="utf-8"))
     root = Path(order["root"])
     fresh = not root.exists()
@@ -44,9 +49,15 @@ def told(where: object, expected: str, found: str, step: str) -> int:
 
 def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
     root.mkdir(parents=True, exist_ok=True)
-    brought = folder / "agent"
-    slot = agent_code.prepare(root, brought) if brought.exists() else None
-    code = _run(folder, root, order, slot)
+    brought, slot, code = folder / "agent", None, 0
+    if brought.exists():
+        listed = agent_code.listed(brought)
+        judge = agent_code.judge(root)
+        if judge and (code := _verify(folder, root, order, judge, listed)):
+            return code
+        slot = agent_code.prepare(root, brought, listed)
+        code = 0 if judge else _verify(folder, root, order, slot, listed)
+    code = code or _run(folder, root, order, slot)
     if code != 0:
         if slot:
             shutil.rmtree(slot, ignore_errors=True)
@@ -65,9 +76,24 @@ def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
     return 0
 
 
+def _verify(folder: Path, root: Path, order: dict[str, Any], judge: Path, listed: bytes) -> int:
+    """By the code in the slot `judge`; the exit code of `edge-agent verify`, which tells what is wrong."""
+    words = ["verify", *_kit(folder, order), "--root", str(root), "--agent", hashlib.sha256(listed).hexdigest()]
+    return _agent(words, agent_code.reading(judge), subprocess.DEVNULL)
+
+
 def _run(folder: Path, root: Path, order: dict[str, Any], slot: Path | None) -> int:
-    code = slot or root / "agent" / "active"
-    line = [sys.executable, "-m", "edge_agent", "install", *order["install"], "--root", str(root), "--json"]
-    environment = agent_code.environment(code)
-    ran = subprocess.run(line, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False)
-    return ran.returncode
+    words = ["install", *_kit(folder, order), *order["install"], "--root", str(root), "--json"]
+    return _agent(words, agent_code.environment(slot or root / "agent" / "active"), None)
+
+
+def _kit(folder: Path, order: dict[str, Any]) -> list[str]:
+    return [str(folder / order["kit"]), "--trust-root", str(folder / order["trust_root"])]
+
+
+def _agent(words: list[str], environment: dict[str, str], stdout: int | None) -> int:
+    # Python looks for modules where it is started, before anywhere else: not in what arrived.
+    line = [sys.executable, "-m", "edge_agent", *words]
+    return subprocess.run(
+        line, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=stdout, check=False
+    ).returncode

@@ -99,7 +99,7 @@ class AtReceiver:
             told[name.replace("-", "_")] = value
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)
-            source.write(goods, folder)
+            source.write(goods, folder, [])
             ended = self._bring(contents.gather(folder / KIT, folder / TRUST_ROOT, **told), say)
         try:
             return msgspec.json.decode(output(ended, self.name, "an installation"), type=Installed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,9 +13,14 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from firmware_profiles import profile
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.targets import DEFAULT_GROUP, KIT_FILE, Custom, target_path
+from fleet.agent_kit import for_bundles, gather
+from fleet.agent_kit.userland import Userland
 from fleet.flash import goods, local
 from fleet.flash.goods import Goods
+from fleet.repository import kits
+from fleet.repository import lists as listing
 from fleet.repository.adding import ours
+from fleet.repository.lists import Listed
 from fleet.repository.places import Places
 
 KIT, TRUST_ROOT = "kit", "root.json"
@@ -41,8 +46,26 @@ class Source(Protocol):
             BundleError: something is damaged.
         """
 
-    def write(self, chosen: Goods | None, folder: Path) -> None:
+    def brings(self, of: Userland) -> bool:
+        """Whether it has the agent for such a device."""
+
+    def agent(
+        self, everything: Sequence[Goods], of: Userland, wheels: Path | None, say: Callable[[str], None]
+    ) -> Path | None:
+        """The folder with the agent's wheels for these bundles on such a device; None where it has none.
+
+        Args:
+            wheels: a folder with vendors' wheels.
+
+        Raises:
+            GodwitError: they cannot be had.
+        """
+
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
         """Write `folder`/kit with what was chosen, or everything, and `folder`/root.json, by which a device trusts it.
+
+        Args:
+            lists: of agents that go along; they are signed in the kit.
 
         Raises:
             GodwitError: it cannot be signed, or copied.
@@ -59,14 +82,28 @@ def read(path: Path, say: Callable[[str], None]) -> Source:
     if not path.is_dir():
         return OfBundle(path, say)
     if (path / "settings.json").is_file():
-        return OfRepository(path)
+        return OfRepository(path, say)
     if (path / KIT_FILE).is_file():
         return OfKit(path)
     step = "name a .godwit file, the folder of godwit repo init, or that of godwit repo kit"
     raise InputError(Problem(str(path), "a bundle, a repository or a kit", "another folder", step))
 
 
-class OfBundle:
+class _Gathering:
+    """What signs here has the agent of this machine's Godwit, for any device."""
+
+    def brings(self, of: Userland) -> bool:
+        """See `Source`."""
+        return True
+
+    def agent(
+        self, everything: Sequence[Goods], of: Userland, wheels: Path | None, say: Callable[[str], None]
+    ) -> Path | None:
+        """See `Source`."""
+        return for_bundles.gathered(everything, of, wheels, say)
+
+
+class OfBundle(_Gathering):
     """One bundle, signed by this user's own repository."""
 
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
@@ -82,7 +119,7 @@ class OfBundle:
         """See `Source`."""
         return [self._goods]
 
-    def write(self, chosen: Goods | None, folder: Path) -> None:
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
         """See `Source`."""
         with self._one_at_a_time:
             if not local.exists():
@@ -90,14 +127,15 @@ class OfBundle:
                 self._say(
                     f"made {local.folder()}: it signs what you flash; keep it, devices trust no other from now on"
                 )
-            (folder / TRUST_ROOT).write_bytes(local.sign(chosen or self._goods, folder / KIT))
+            (folder / TRUST_ROOT).write_bytes(local.sign(chosen or self._goods, lists, folder / KIT))
 
 
-class OfRepository:
+class OfRepository(_Gathering):
     """A repository of one's own, whose keys are here."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self._places = Places(path.resolve())
+        self._say = say
         self._one_at_a_time = threading.Lock()
         self._current, self._keyring = local.opened(self._places)
 
@@ -109,10 +147,14 @@ class OfRepository:
         """See `Source`."""
         return _all(self._current.targets, self._places.public)
 
-    def write(self, chosen: Goods | None, folder: Path) -> None:
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
         """See `Source`."""
         profiles = [chosen.manifest.profiles[0]] if chosen else []
         with self._one_at_a_time, local.held(self._places):
+            self._current, self._keyring = local.opened(self._places)
+            if listing.add(self._current, self._keyring, lists):
+                where = self._places.public
+                self._say(f"signed the agent in {where}: publish it again, it is older than what devices know now")
             root = local.write_kit(self._current, self._keyring, profiles, folder / KIT)
         (folder / TRUST_ROOT).write_bytes(root)
 
@@ -131,10 +173,30 @@ class OfKit:
         """See `Source`."""
         return _all(self._targets(), self._path)
 
-    def write(self, chosen: Goods | None, folder: Path) -> None:
+    def brings(self, of: Userland) -> bool:
+        """See `Source`."""
+        return (self._agents(of) / gather.CODE).is_file()
+
+    def agent(
+        self, everything: Sequence[Goods], of: Userland, wheels: Path | None, say: Callable[[str], None]
+    ) -> Path | None:
+        """See `Source`."""
+        if wheels:
+            step = "leave it out; who signs the kit says it: godwit repo kit --with-agent --wheels DIR"
+            raise InputError(Problem("--wheels", "wheels that are signed in the kit", "others", step))
+        return self._agents(of) if self.brings(of) else None
+
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
         """See `Source`; a kit is signed as a whole."""
-        shutil.copytree(self._path, folder / KIT)
+        shutil.copytree(self._path, folder / KIT, ignore=self._beside)
         shutil.copyfile(self._path / _METADATA / "1.root.json", folder / TRUST_ROOT)
+
+    def _beside(self, folder: str, names: list[str]) -> list[str]:
+        """Of a folder of the kit, what goes there as an agent, if any does."""
+        return [kits.AGENTS] if Path(folder) == self._path else []
+
+    def _agents(self, of: Userland) -> Path:
+        return self._path / kits.AGENTS / of.folder
 
     def _targets(self) -> Targets:
         newest = max(self._versions("targets"), default=0)

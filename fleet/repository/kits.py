@@ -12,7 +12,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,9 @@ from fleet.repository.adding import ours
 from fleet.repository.settings import KIT_DAYS
 from fleet.repository.signers import Keyring
 from fleet.repository.state import State
+
+AGENTS = "agents"
+"""In a kit: the wheels of agents, for devices that have none, in folders such as `cp311-aarch64`."""
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -95,8 +98,11 @@ def _files(target: TargetFile, custom: Custom) -> list[str]:
     return [target_path(target.path, target.hashes["sha256"])]
 
 
-def write(current: State, keys: Keyring, planned: Planned, out: Path) -> Kit:
+def write(current: State, keys: Keyring, planned: Planned, out: Path, agents: Mapping[str, Path] | None = None) -> Kit:
     """Write the kit to `out`, whole or not at all; one that was there is replaced.
+
+    Args:
+        agents: name → folder of wheels whose lists are signed; they go below `AGENTS`.
 
     Raises:
         InputError: keys are missing, or `out` is something else than a kit.
@@ -107,6 +113,8 @@ def write(current: State, keys: Keyring, planned: Planned, out: Path) -> Kit:
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
+        for name, wheels in (agents or {}).items():
+            shutil.copytree(wheels, folder / AGENTS / name)
         kit = _fill(current, signers, planned, folder)
         with contextlib.suppress(PermissionError):  # a FAT stick has no modes
             folder.chmod(0o755)
