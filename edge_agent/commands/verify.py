@@ -72,7 +72,7 @@ def _version_of(signed: Targets, sha256: str) -> str:
             continue
         if listed and target.hashes.get("sha256") == sha256 and (listed.python, listed.arch) == here:
             return listed.version
-    step = "nothing of it was run; flash again, or ask for another kit"
+    step = "flash again, or ask for another kit"
     expected = f"an agent for {' on '.join(here)} that is signed in the kit"
     raise TrustError(Problem("agent.json", expected, f"one with sha256 {sha256[:12]}…", step))
 

@@ -139,9 +139,7 @@ def add(
 @click.option(
     "--expires", "days", type=click.IntRange(1, 36_500), metavar="DAYS", help="How long it is valid (default: 365)."
 )
-@click.option(
-    "--with-agent", is_flag=True, help="Bring the agent, too: bare devices are flashed from it."
-)
+@click.option("--with-agent", is_flag=True, help="Bring the agent, too: bare devices are flashed from it.")
 @click.option("--python", metavar="V", help="With it: the devices' Python, such as 3.13; their profiles' by default.")
 @click.option("--wheels", type=options.FILE, metavar="DIR", help="With it: vendors' wheels, as in godwit kit.")
 @options.at_repo
