@@ -117,7 +117,7 @@ class Image:
         )
         if not made.steps:
             return outcome
-        wheels = parcel.agent(source, goods, made.facts, self.name, self._given.wheels, say)
+        wheels = parcel.agent(source, goods, made.facts, self.name, say)
         with self._copy(say) as copy, _folder(copy) as folder:
             brought = folder / "parcel"
             brought.mkdir()

@@ -83,7 +83,7 @@ class OnDevice:
         return done
 
     def _bring(self, goods: Goods, facts: Facts, source: Source, say: Callable[[str], None]) -> Installed:
-        wheels = parcel.agent(source, goods, facts, self.name, self._given.wheels, say)
+        wheels = parcel.agent(source, goods, facts, self.name, say)
         order = Order(self._road.root, self._service(facts), self._given.flags)
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)

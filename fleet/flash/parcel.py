@@ -37,19 +37,14 @@ _UNPACKED = 4
 """What a wheel needs unpacked, and compiled, for each of its bytes: numpy's and litert's shrink to a third."""
 
 
-def agent(
-    source: Source, goods: Goods, facts: Facts, where: str, wheels: Path | None, say: Callable[[str], None]
-) -> Path | None:
+def agent(source: Source, goods: Goods, facts: Facts, where: str, say: Callable[[str], None]) -> Path | None:
     """The folder with the agent's wheels for that device; None where the source has none.
-
-    Args:
-        wheels: a folder with vendors' wheels.
 
     Raises:
         GodwitError: there are none.
     """
     there = userland.checked(facts.python, facts.arch, facts.glibc, where)
-    return source.agent([goods], there, wheels, say)
+    return source.agent([goods], there, say)
 
 
 def no_agent(source: Source, facts: Facts, where: str) -> Iterator[Problem]:

@@ -49,13 +49,8 @@ class Source(Protocol):
     def brings(self, of: Userland) -> bool:
         """Whether it has the agent for such a device."""
 
-    def agent(
-        self, everything: Sequence[Goods], of: Userland, wheels: Path | None, say: Callable[[str], None]
-    ) -> Path | None:
+    def agent(self, everything: Sequence[Goods], of: Userland, say: Callable[[str], None]) -> Path | None:
         """The folder with the agent's wheels for these bundles on such a device; None where it has none.
-
-        Args:
-            wheels: a folder with vendors' wheels.
 
         Raises:
             GodwitError: they cannot be had.
@@ -72,18 +67,24 @@ class Source(Protocol):
         """
 
 
-def read(path: Path, say: Callable[[str], None]) -> Source:
+def read(path: Path, wheels: Path | None, say: Callable[[str], None]) -> Source:
     """The source at `path`.
 
+    Args:
+        wheels: a folder with vendors' wheels.
+
     Raises:
-        InputError: it is none.
+        InputError: it is none, or signed with other wheels.
         BundleError: it is a damaged bundle.
     """
     if not path.is_dir():
-        return OfBundle(path, say)
+        return OfBundle(path, wheels, say)
     if (path / "settings.json").is_file():
-        return OfRepository(path, say)
+        return OfRepository(path, wheels, say)
     if (path / KIT_FILE).is_file():
+        if wheels:
+            step = "leave it out; who signs the kit says it: godwit repo kit --with-agent --wheels DIR"
+            raise InputError(Problem("--wheels", "a bundle or a repository that is signed here", "a kit", step))
         return OfKit(path)
     step = "name a .godwit file, the folder of godwit repo init, or that of godwit repo kit"
     raise InputError(Problem(str(path), "a bundle, a repository or a kit", "another folder", step))
@@ -92,23 +93,25 @@ def read(path: Path, say: Callable[[str], None]) -> Source:
 class _Gathering:
     """What signs here has the agent of this machine's Godwit, for any device."""
 
+    def __init__(self, wheels: Path | None, say: Callable[[str], None]) -> None:
+        self._wheels = wheels
+        self._say = say
+
     def brings(self, of: Userland) -> bool:
         """See `Source`."""
         return True
 
-    def agent(
-        self, everything: Sequence[Goods], of: Userland, wheels: Path | None, say: Callable[[str], None]
-    ) -> Path | None:
+    def agent(self, everything: Sequence[Goods], of: Userland, say: Callable[[str], None]) -> Path | None:
         """See `Source`."""
-        return for_bundles.gathered(everything, of, wheels, say)
+        return for_bundles.gathered(everything, of, self._wheels, say)
 
 
 class OfBundle(_Gathering):
     """One bundle, signed by this user's own repository."""
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, wheels: Path | None, say: Callable[[str], None]) -> None:
+        super().__init__(wheels, say)
         self._goods = goods.read(path)
-        self._say = say
         self._one_at_a_time = threading.Lock()
 
     def choose(self, arch: str, board: str) -> Goods:
@@ -133,9 +136,9 @@ class OfBundle(_Gathering):
 class OfRepository(_Gathering):
     """A repository of one's own, whose keys are here."""
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, wheels: Path | None, say: Callable[[str], None]) -> None:
+        super().__init__(wheels, say)
         self._places = Places(path.resolve())
-        self._say = say
         self._one_at_a_time = threading.Lock()
         self._current, self._keyring = local.opened(self._places)
 
@@ -177,13 +180,8 @@ class OfKit:
         """See `Source`."""
         return (self._agents(of) / gather.CODE).is_file()
 
-    def agent(
-        self, everything: Sequence[Goods], of: Userland, wheels: Path | None, say: Callable[[str], None]
-    ) -> Path | None:
+    def agent(self, everything: Sequence[Goods], of: Userland, say: Callable[[str], None]) -> Path | None:
         """See `Source`."""
-        if wheels:
-            step = "leave it out; who signs the kit says it: godwit repo kit --with-agent --wheels DIR"
-            raise InputError(Problem("--wheels", "wheels that are signed in the kit", "others", step))
         return self._agents(of) if self.brings(of) else None
 
     def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:

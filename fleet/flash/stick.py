@@ -118,8 +118,7 @@ class Stick:
         done = Installed(made.deployment, made.version, "", "", bool(made.steps))
         writes = bool(self._needed_bytes or self._lacks)
         # All of them, not just those that the stick lacks: what is signed anew is what was gathered here.
-        given = self._given.wheels
-        agents = {of: source.agent(goods, of, given, say) for of, goods in self._users.items() if writes}
+        agents = {of: source.agent(goods, of, say) for of, goods in self._users.items() if writes}
         kits = {of: wheels for of, wheels in agents.items() if wheels}
         self._check_room(sum(map(gather.size_bytes, stick_agents.missing(self._path, kits).values())))
         try:

@@ -32,7 +32,7 @@ def pack(folder: Path, bundle: Path, root: Path, version: str, changes: Mapping[
     """A parcel with that bundle, and other code, signed by this test's own repository."""
     folder.mkdir()
     wheels = listed(wheel(folder.with_name(f"{folder.name}-wheels"), version, changes))
-    source = sources.read(bundle, print)
+    source = sources.read(bundle, None, print)
     parcel.pack(folder, goods.read(bundle), source, wheels, parcel.Order(str(root), service=False, flags=[]))
     return folder
 
