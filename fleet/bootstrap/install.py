@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fleet.bootstrap import agent_code, system, trial
+from fleet.bootstrap import agent_code, probe, system, trial
 from fleet.bootstrap.agent_code import RefusedError
 
 _UNAVAILABLE = 4
@@ -62,10 +62,17 @@ def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
         if slot:
             shutil.rmtree(slot, ignore_errors=True)
         return code
+    _take_effect(root, slot, order)
+    if order["service"] and probe.on_probation(probe.text(root / "update" / "journal.json")):
+        (root / "run" / "request").touch()  # the updater watches it from now on, not when its timer comes
+    return 0
+
+
+def _take_effect(root: Path, slot: Path | None, order: dict[str, Any]) -> None:
     if slot is None:
         if order["service"]:
             system.set_up(root)
-        return 0
+        return
     first = not agent_code.named(root, "proven")
     with trial.watched(root, slot, runs=order["service"], first=first):
         agent_code.activate(slot)
@@ -73,7 +80,6 @@ def _install(folder: Path, root: Path, order: dict[str, Any]) -> int:
             agent_code.prove(slot)
         if order["service"]:
             system.set_up(root)
-    return 0
 
 
 def _verify(folder: Path, root: Path, order: dict[str, Any], judge: Path, listed: bytes) -> int:

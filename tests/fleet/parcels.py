@@ -28,10 +28,10 @@ def use_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def pack(folder: Path, bundle: Path, root: Path, version: str, changes: Mapping[str, str] | None = None) -> Path:
-    """A parcel with that bundle, and other code, signed by this test's own repository."""
+def pack(folder: Path, bundle: Path, root: Path, version: str | None, changes: Mapping[str, str] | None = None) -> Path:
+    """A parcel with that bundle, and other code unless `version` is None, signed by this test's own repository."""
     folder.mkdir()
-    wheels = listed(wheel(folder.with_name(f"{folder.name}-wheels"), version, changes))
+    wheels = listed(wheel(folder.with_name(f"{folder.name}-wheels"), version, changes)) if version else None
     source = sources.read(bundle, None, print)
     parcel.pack(folder, goods.read(bundle), source, wheels, parcel.Order(str(root), service=False, flags=[]))
     return folder

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from edge_agent.layout import Root
-from fleet.bootstrap import install, trial
+from fleet.bootstrap import install, system, trial
 from tests.edge_agent.support import Device, null_bundle, wait_until
 from tests.edge_agent.wheels import code_file, first_code, kept_running
 from tests.fleet.parcels import pack, use_other_packages
@@ -65,3 +66,15 @@ def test_code_that_dies_gives_way_to_the_one_before(
 def test_code_that_nobody_runs_is_taken_as_it_is(device: Device, tmp_path: Path) -> None:
     assert install.main(parcel(tmp_path / "brought", device, "0.2.0", {})) == 0
     assert slots(device) == ("b", "b")
+
+
+def test_a_deployment_on_probation_is_watched_at_once(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "set_up", lambda _: None)
+    newer = null_bundle(tmp_path / "newer.godwit", version="1.1")
+    brought = pack(tmp_path / "brought", newer, device.root, None)
+    order = json.loads((brought / "order.json").read_text())
+    (brought / "order.json").write_text(json.dumps(order | {"service": True}))
+    assert install.main(brought) == 0
+    assert (device.root / "run/request").exists()  # by which systemd starts the updater

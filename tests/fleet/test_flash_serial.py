@@ -72,7 +72,9 @@ def test_a_third_version_waits_for_the_second_and_is_told_before_anything_is_sen
     target = f"serial://{relay.host.path}?baud={BAUD}"
     bundles = [null_bundle(tmp_path / f"{number}.godwit", version=f"1.{number}") for number in range(3)]
     for bundle in bundles[:2]:
+        assert not (root / "run" / "request").exists()
         assert flash(bundle, target).returncode == 0
+    assert (root / "run" / "request").exists()  # by which systemd starts the updater, which watches it
     before = relay.carried_bytes
     third = flash(bundles[2], target)
     assert third.returncode == 4
