@@ -63,6 +63,11 @@ def _add_of_devices(commands: _Commands) -> None:
     install.add_argument(
         "--device-id", metavar="ID", help="name of this device (first install only; default: its host name)"
     )
+    install.add_argument(
+        "--deployment-only",
+        action="store_true",
+        help="leave the agent's own code as it is, though the kit has newer one",
+    )
     install.add_argument("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port] (first install only)")
     _add_json(install)
 

@@ -20,7 +20,7 @@ from edge_agent import config, renewing
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
 from edge_agent.ota import journal
-from firmware_profiles import profile
+from firmware_profiles import VERSION, profile
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.identity import Identity
 from firmware_profiles.manifest import MANIFEST_NAME
@@ -54,6 +54,7 @@ def facts(root: Root) -> bytes:
         "board": profile.board(),
         "free_bytes": shutil.disk_usage(there).free,
         "clock_s": int(time.time()),
+        "agent_version": VERSION if root.active_agent_slot() else "",
         "manifest_sha256": hashlib.sha256(content).hexdigest() if content else "",
         "installed": [installed.name, installed.version] if installed else [],
         "device": device,

@@ -89,7 +89,8 @@ def _verify(folder: Path, root: Path, order: dict[str, Any], judge: Path, listed
 
 
 def _run(folder: Path, root: Path, order: dict[str, Any], slot: Path | None) -> int:
-    words = ["install", *_kit(folder, order), *order["install"], "--root", str(root), "--json"]
+    # Newer code of the agent is what came along, not what the kit may have for updaters.
+    words = ["install", *_kit(folder, order), "--deployment-only", *order["install"], "--root", str(root), "--json"]
     return _agent(words, agent_code.environment(slot or root / "agent" / "active"), None)
 
 

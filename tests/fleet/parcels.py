@@ -14,7 +14,7 @@ from firmware_profiles import agent_code
 from firmware_profiles.profile import userland_arch
 from fleet import agent_code as codes
 from fleet.bootstrap import agent_code as slots
-from fleet.flash import goods, parcel, sources
+from fleet.flash import parcel, sources
 from tests.edge_agent.wheels import TAG, wheel
 
 
@@ -28,12 +28,13 @@ def use_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def pack(folder: Path, bundle: Path, root: Path, version: str | None, changes: Mapping[str, str] | None = None) -> Path:
-    """A parcel with that bundle, and other code unless `version` is None, signed by this test's own repository."""
+def pack(folder: Path, what: Path, root: Path, version: str | None, changes: Mapping[str, str] | None = None) -> Path:
+    """A parcel with that bundle, or what a repository has, and other code unless `version` is None."""
     folder.mkdir()
     wheels = listed(wheel(folder.with_name(f"{folder.name}-wheels"), version, changes)) if version else None
-    source = sources.read(bundle, None, print)
-    parcel.pack(folder, goods.read(bundle), source, wheels, parcel.Order(str(root), service=False, flags=[]))
+    source = sources.read(what, None, print)
+    goods = source.choose(userland_arch(), "")
+    parcel.pack(folder, goods, source, wheels, parcel.Order(str(root), service=False, flags=[]))
     return folder
 
 
