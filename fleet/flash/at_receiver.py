@@ -100,7 +100,7 @@ class AtReceiver:
             told[name.replace("-", "_")] = value
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)
-            source.write(goods, folder, [])
+            source.write(goods, folder, [], code=True)
             ended = self._bring(contents.gather(folder / KIT, folder / TRUST_ROOT, **told), say)
         try:
             done = msgspec.json.decode(output(ended, self.name, "an installation"), type=Installed)

@@ -52,7 +52,7 @@ def make() -> None:
         raise UnavailableError(Problem(str(folder()), "a folder to write to", found, step)) from None
 
 
-def sign(goods: Goods, lists: Sequence[Listed], out: Path) -> bytes:
+def sign(goods: Goods, lists: Sequence[Listed], out: Path, *, code: bool) -> bytes:
     """Add the bundle and agents' lists, and write a kit for its devices to `out`; the root metadata that signs it.
 
     Raises:
@@ -65,7 +65,7 @@ def sign(goods: Goods, lists: Sequence[Listed], out: Path) -> bytes:
         listing.add(*opened(Places(folder())), lists)
         current, keyring = opened(Places(folder()))
         renewing.renew_for_kits(current, keyring)
-        return write_kit(current, keyring, goods.manifest.profiles[:1], out)
+        return write_kit(current, keyring, goods.manifest.profiles[:1], out, code=code)
 
 
 def opened(places: Places) -> tuple[State, Keyring]:
@@ -74,9 +74,13 @@ def opened(places: Places) -> tuple[State, Keyring]:
     return current, Keyring(current.settings.keys, [places.keys, places.root_keys], Passphrases([]))
 
 
-def write_kit(current: State, keyring: Keyring, profiles: list[str], out: Path) -> bytes:
-    """Write a kit for devices of these profiles, of all if there is none; the root metadata that signs it."""
-    kits.write(current, keyring, kits.plan(current, profiles, None, None), out)
+def write_kit(current: State, keyring: Keyring, profiles: list[str], out: Path, *, code: bool) -> bytes:
+    """Write a kit for devices of these profiles, of all if there is none; the root metadata that signs it.
+
+    Args:
+        code: with the agent's own code for updaters.
+    """
+    kits.write(current, keyring, kits.plan(current, profiles, None, None, code=code), out)
     return (current.places.metadata / "1.root.json").read_bytes()
 
 

@@ -70,7 +70,7 @@ def pack(folder: Path, goods: Goods, source: Source, wheels: Path | None, order:
         wheels: the agent's, which is to come along.
     """
     name = goods.manifest.profiles[0]
-    source.write(goods, folder, [Listed(wheels / gather.CODE, [name])] if wheels else [])
+    source.write(goods, folder, [Listed(wheels / gather.CODE, [name])] if wheels else [], code=False)
     (folder / scripts.ZIPAPP).write_bytes(scripts.zipapp())
     told = {
         "root": order.root,

@@ -56,11 +56,12 @@ class Source(Protocol):
             GodwitError: they cannot be had.
         """
 
-    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed], *, code: bool) -> None:
         """Write `folder`/kit with what was chosen, or everything, and `folder`/root.json, by which a device trusts it.
 
         Args:
             lists: of agents that go along; they are signed in the kit.
+            code: whether the agent's own code for updaters, where there is some, goes along in it, too.
 
         Raises:
             GodwitError: it cannot be signed, or copied.
@@ -122,7 +123,7 @@ class OfBundle(_Gathering):
         """See `Source`."""
         return [self._goods]
 
-    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed], *, code: bool) -> None:
         """See `Source`."""
         with self._one_at_a_time:
             if not local.exists():
@@ -130,7 +131,7 @@ class OfBundle(_Gathering):
                 self._say(
                     f"made {local.folder()}: it signs what you flash; keep it, devices trust no other from now on"
                 )
-            (folder / TRUST_ROOT).write_bytes(local.sign(chosen or self._goods, lists, folder / KIT))
+            (folder / TRUST_ROOT).write_bytes(local.sign(chosen or self._goods, lists, folder / KIT, code=code))
 
 
 class OfRepository(_Gathering):
@@ -150,7 +151,7 @@ class OfRepository(_Gathering):
         """See `Source`."""
         return _all(self._current.targets, self._places.public)
 
-    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed], *, code: bool) -> None:
         """See `Source`."""
         profiles = [chosen.manifest.profiles[0]] if chosen else []
         with self._one_at_a_time, local.held(self._places):
@@ -158,7 +159,7 @@ class OfRepository(_Gathering):
             if listing.add(self._current, self._keyring, lists):
                 where = self._places.public
                 self._say(f"signed the agent in {where}: publish it again, it is older than what devices know now")
-            root = local.write_kit(self._current, self._keyring, profiles, folder / KIT)
+            root = local.write_kit(self._current, self._keyring, profiles, folder / KIT, code=code)
         (folder / TRUST_ROOT).write_bytes(root)
 
 
@@ -184,7 +185,7 @@ class OfKit:
         """See `Source`."""
         return self._agents(of) if self.brings(of) else None
 
-    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed]) -> None:
+    def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed], *, code: bool) -> None:
         """See `Source`; a kit is signed as a whole."""
         shutil.copytree(self._path, folder / KIT, ignore=self._beside)
         shutil.copyfile(self._path / _METADATA / "1.root.json", folder / TRUST_ROOT)

@@ -145,7 +145,7 @@ class Stick:
         making = self._path / _MAKING
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             lists = [Listed(wheels / gather.CODE, for_bundles.profiles(self._users[of])) for of, wheels in kits.items()]
-            source.write(None, Path(scratch), lists)
+            source.write(None, Path(scratch), lists, code=True)
             say("writing")
             try:
                 shutil.rmtree(making, ignore_errors=True)

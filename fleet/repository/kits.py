@@ -56,8 +56,11 @@ class _Signers(NamedTuple):
     timestamp: list[Signer]
 
 
-def plan(current: State, profiles: Sequence[str], group: str | None, days: int | None) -> Planned:
+def plan(current: State, profiles: Sequence[str], group: str | None, days: int | None, *, code: bool = True) -> Planned:
     """What a kit for these profiles would hold; for every one if none is named.
+
+    Args:
+        code: with the agent's own code for updaters.
 
     Raises:
         InputError: there is nothing for one of them, or root or targets expire before the kit is to.
@@ -75,7 +78,11 @@ def plan(current: State, profiles: Sequence[str], group: str | None, days: int |
         problems.append(Problem("the repository", "root and targets that live a day or more", "less", step))
     if problems:
         raise InputError(*problems)
-    chosen = [(target, custom) for target, custom in chosen if not profiles or custom.profile in profiles]
+    chosen = [
+        (target, custom)
+        for target, custom in chosen
+        if (not profiles or custom.profile in profiles) and (code or custom.kind != "agent")
+    ]
     files = sorted({path for target, custom in chosen for path in _files(target, custom)})
     size_bytes = sum((current.places.public / path).stat().st_size for path in files)
     return Planned(

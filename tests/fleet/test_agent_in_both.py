@@ -25,7 +25,9 @@ def test_flash_brings_the_code_and_the_deployment(
     assert install.main(pack(tmp_path / "first", godwit.folder, root, "0.1.0")) == 0
     godwit.repo("add", null_bundle(tmp_path / "tiny-2.godwit", version="1.1"))
     godwit.repo("add", code_file(tmp_path / "code", "0.2.0"), "--device", "linux-x86_64")
-    assert install.main(pack(tmp_path / "second", godwit.folder, root, "0.2.0")) == 0
+    brought = pack(tmp_path / "second", godwit.folder, root, "0.2.0")
+    assert not list(brought.rglob("*.godwit-agent"))
+    assert install.main(brought) == 0
     assert json.loads((root / "slots/active/manifest.json").read_text())["version"] == "1.1"
     assert [str((root / "agent" / link).readlink()) for link in ("active", "proven")] == ["b", "b"]
     assert json.loads((root / "agent/active/agent.json").read_text())["version"] == "0.2.0"
