@@ -48,10 +48,10 @@ def main(arguments: argparse.Namespace) -> int:
             if given is not None and new:
                 refreshing.pin(beside, given)
             signed = refreshing.refresh(beside, FolderCarrier(arguments.kit), reference.load(beside))
-    except OSError as error:  # shutil.Error is one
-        found = (error.strerror or str(error)).lower()
+    except OSError as error:
+        found = (error.strerror or "some that this user cannot read").lower()  # shutil.Error has a list of them
         step = "run it as root, or as the updater's user"
-        raise UnavailableError(Problem(str(root.trust), "a folder to read", found, step)) from None
+        raise UnavailableError(Problem(str(root.trust), "files to read", found, step)) from None
     agent = _version_of(signed, arguments.agent) if arguments.agent else ""
     done = Verified(signed.version, agent)
     print(msgspec.json.encode(done).decode() if arguments.json else _for_people(done, arguments.kit))

@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tuf.api.metadata import Metadata, TargetFile, Targets
+from tuf.api.metadata import Metadata, Targets
 
-from firmware_profiles import profile
 from firmware_profiles.errors import InputError, Problem
-from firmware_profiles.targets import DEFAULT_GROUP, KIT_FILE, Custom, target_path
+from firmware_profiles.targets import KIT_FILE
 from fleet.agent_kit import for_bundles, gather
 from fleet.agent_kit.userland import Userland
-from fleet.flash import goods, local
+from fleet.flash import goods, local, offered
 from fleet.flash.goods import Goods
 from fleet.repository import kits
 from fleet.repository import lists as listing
-from fleet.repository.adding import ours
 from fleet.repository.lists import Listed
 from fleet.repository.places import Places
 
@@ -145,11 +143,11 @@ class OfRepository(_Gathering):
 
     def choose(self, arch: str, board: str) -> Goods:
         """See `Source`."""
-        return _chosen(self._current.targets, self._places.public, arch, board)
+        return offered.chosen(self._current.targets, self._places.public, arch, board)
 
     def everything(self) -> list[Goods]:
         """See `Source`."""
-        return _all(self._current.targets, self._places.public)
+        return offered.everything(self._current.targets, self._places.public)
 
     def write(self, chosen: Goods | None, folder: Path, lists: Sequence[Listed], *, code: bool) -> None:
         """See `Source`."""
@@ -171,11 +169,11 @@ class OfKit:
 
     def choose(self, arch: str, board: str) -> Goods:
         """See `Source`."""
-        return _chosen(self._targets(), self._path, arch, board)
+        return offered.chosen(self._targets(), self._path, arch, board)
 
     def everything(self) -> list[Goods]:
         """See `Source`."""
-        return _all(self._targets(), self._path)
+        return offered.everything(self._targets(), self._path)
 
     def brings(self, of: Userland) -> bool:
         """See `Source`."""
@@ -209,34 +207,3 @@ class OfKit:
     def _versions(self, role: str) -> Iterable[int]:
         names = (path.name.split(".")[0] for path in (self._path / _METADATA).glob(f"*.{role}.json"))
         return [int(name) for name in names if name.isdigit()]
-
-
-def _deployments(targets: Targets) -> list[tuple[TargetFile, Custom]]:
-    return [(target, of) for target, of in ours(targets) if of.kind == "deployment" and of.group == DEFAULT_GROUP]
-
-
-def _all(targets: Targets, public: Path) -> list[Goods]:
-    offers = _deployments(targets)
-    if not offers:
-        raise InputError(Problem("the repository", "a deployment", "none", "add one: godwit repo add"))
-    return [_read(target, public) for target, _ in offers]
-
-
-def _chosen(targets: Targets, public: Path, arch: str, board: str) -> Goods:
-    """The deployment for the profile that describes the device best."""
-    offers = _deployments(targets)
-    fitting = [pair for pair in offers if _fits(pair[1].profile, arch, board)]
-    if not fitting:
-        found = ", ".join(sorted({of.profile for _, of in offers})) or "no deployment"
-        step = "add one: godwit repo add; a bundle for a profile of your own is flashed as a file"
-        raise InputError(Problem("the repository", f"something for {board or arch}", found, step))
-    target, _ = max(fitting, key=lambda pair: len(profile.load(pair[1].profile).hardware.device_tree_model))
-    return _read(target, public)
-
-
-def _read(target: TargetFile, public: Path) -> Goods:
-    return goods.read(public / target_path(target.path, target.hashes["sha256"]))
-
-
-def _fits(name: str, arch: str, board: str) -> bool:
-    return name in profile.names() and profile.fits(profile.load(name), arch, board)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -96,17 +95,22 @@ def test_a_kit_with_the_agent_on_a_stick(repository: Command, flash: Flash, tmp_
 def test_a_kit_without_the_agent_is_for_devices_that_have_it(
     repository: Command, device: Sshd, root: Path, flash: Flash, tmp_path: Path
 ) -> None:
-    kit, target = tmp_path / "kit", f"{device.url}?root={root}"
+    kit, whole, target = tmp_path / "kit", tmp_path / "whole", f"{device.url}?root={root}"
     assert repository.repo("kit", kit)["agents"] == []
-    refused = flash(kit, target, "--dry-run")
+    refused = flash(kit, target)
     assert refused.returncode == 4
     assert "expected a kit with the agent for Python" in refused.stderr
     assert "which is not there yet, found one without; ask for one with it: godwit repo kit OUT" in refused.stderr
-    (root / "agent" / "active").mkdir(parents=True)
-    (root / "agent" / "active" / "agent.json").write_text("{}")
-    has_it = flash(kit, target, "--dry-run")
-    assert "would install tiny 1.0" in has_it.stdout, has_it.stderr
-    shutil.rmtree(root)
+    assert not root.exists()
+    repository.repo("kit", whole, "--with-agent", "--python", HERE)
+    first = flash(whole, target)
+    assert "tiny 1.0 is now active" in first.stdout, first.stderr
+    assert not (root / "agent" / "b").exists()
+    repository.repo("add", null_bundle(tmp_path / "newer.godwit", profiles=[PROFILE], version="1.1"))
+    repository.repo("kit", kit)
+    newer = flash(kit, target)
+    assert "tiny 1.1 is now active" in newer.stdout, newer.stderr
+    assert "everything is there" in flash(kit, target).stderr
 
     (tmp_path / "stick").mkdir()
     on_stick = flash(kit, f"dir://{tmp_path / 'stick'}?as=stick&python={HERE}", "--dry-run")
