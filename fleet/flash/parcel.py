@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from firmware_profiles.errors import Problem
+from firmware_profiles.errors import InputError, Problem
 from fleet.agent_kit import gather, userland
 from fleet.flash import scripts
 from fleet.flash.goods import Goods
@@ -49,10 +49,11 @@ def agent(source: Source, goods: Goods, facts: Facts, where: str, say: Callable[
 
 def no_agent(source: Source, facts: Facts, where: str) -> Iterator[Problem]:
     """What stands against a device without an agent, where the source brings none for it."""
-    if facts.agent_sha256 or facts.python not in userland.PYTHONS:  # of that it is told anyway
+    try:
+        there = userland.checked(facts.python, facts.arch, facts.glibc, where)
+    except InputError:  # told by the plan, or by who gathers
         return
-    there = userland.checked(facts.python, facts.arch, facts.glibc, where)
-    if not source.brings(there):
+    if not facts.agent_sha256 and not source.brings(there):
         step = f"ask for one with it: godwit repo kit OUT --with-agent --python {there.python}"
         expected = f"a kit with the agent for Python {there.python} on {there.arch}, which is not there yet"
         yield Problem(where, expected, "one without", step)

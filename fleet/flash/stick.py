@@ -90,7 +90,8 @@ class Stick:
         self._users = {of: goods for of, goods in users.items() if source.brings(of)}
         remarks += [
             f"no agent comes along for Python {of.python} on {of.arch}: the kit has none"
-            for of in users.keys() - self._users
+            for of in users
+            if of not in self._users
         ]
         self._lacks = [of for of in self._users if not stick_agents.is_there(self._path, of)]
         self._needed_bytes = sum(each.size_bytes for each in everything) + _MARGIN_BYTES if missing else 0

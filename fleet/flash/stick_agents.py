@@ -9,6 +9,7 @@ godwit-agent/root.json        whom the device trusts from then on
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -28,10 +29,12 @@ class _Described(msgspec.Struct):
 
 
 def is_there(stick: Path, of: Userland) -> bool:
-    """Whether the stick has this version of it."""
+    """Whether the stick has this version of it, and a kit that names its list: one may have been pulled in between."""
     try:
         described = (_folder(stick, of) / gather.CODE).read_bytes()
-        return msgspec.json.decode(described, type=_Described).version == VERSION
+        sha256 = hashlib.sha256(described).hexdigest()
+        named = any(sha256 in path.read_text() for path in (stick / from_stick.KIT).glob("metadata/*.targets.json"))
+        return named and msgspec.json.decode(described, type=_Described).version == VERSION
     except (OSError, ValueError):  # msgspec's errors are ValueErrors
         return False
 

@@ -81,6 +81,12 @@ def test_a_kit_with_the_agent_on_a_stick(repository: Command, flash: Flash, tmp_
     first = bootstrap(stick, root)
     assert first.returncode == 0, first.stderr
 
+    (listing,) = (stick / "godwit" / "metadata").glob("*.targets.json")
+    listing.write_text("{}")  # as if the stick had been pulled before the kit that lists the agent was there
+    assert "would bring the agent" in flash(kit, target, "--dry-run").stdout
+    assert flash(kit, target).returncode == 0
+    assert tree(stick) == before
+
     swap(stick / "godwit-agent" / agent.name, marker)
     installed = tree(root)
     refused = bootstrap(stick, root)
