@@ -63,8 +63,29 @@ def _add_of_devices(commands: _Commands) -> None:
     install.add_argument(
         "--device-id", metavar="ID", help="name of this device (first install only; default: its host name)"
     )
+    install.add_argument(
+        "--deployment-only",
+        action="store_true",
+        help="leave the agent's own code as it is, though the kit has newer one",
+    )
     install.add_argument("--broker", metavar="URL", help="mqtt[s]://[user:password@]host[:port] (first install only)")
     _add_json(install)
+
+    verify = _add(
+        commands,
+        "verify",
+        "tell whether a kit is signed by whom this device trusts; nothing changes",
+        "example: edge-agent verify /media/stick/godwit --root /var/lib/godwit",
+    )
+    verify.add_argument("kit", type=Path, metavar="KIT")
+    _add_root(verify)
+    verify.add_argument(
+        "--trust-root", type=Path, metavar="FILE", help="as of install, on a device that trusts nobody yet"
+    )
+    verify.add_argument(
+        "--agent", metavar="SHA256", help="the agent's list of files (agent.json) of that hash must be signed, too"
+    )
+    _add_json(verify)
 
     receive = _add(
         commands,

@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -19,14 +20,17 @@ from edge_agent import config, renewing
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
 from edge_agent.ota import journal
-from firmware_profiles import profile
+from firmware_profiles import VERSION, profile
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.identity import Identity
 from firmware_profiles.manifest import MANIFEST_NAME
+from firmware_profiles.serial_link.contents import Contents
 from firmware_profiles.serial_link.device import Device
 from firmware_profiles.serial_link.pump import Line, LineLostError
+from firmware_profiles.serial_link.said import Said
 from firmware_profiles.serial_link.store import Store
 from firmware_profiles.serial_receiver.serving import serve
+from firmware_profiles.serial_receiver.staging import Staging
 
 _AGAIN_S = 1.0
 _NOISE_BYTES = 64
@@ -50,6 +54,7 @@ def facts(root: Root) -> bytes:
         "board": profile.board(),
         "free_bytes": shutil.disk_usage(there).free,
         "clock_s": int(time.time()),
+        "agent_version": VERSION if root.active_agent_slot() else "",
         "manifest_sha256": hashlib.sha256(content).hexdigest() if content else "",
         "installed": [installed.name, installed.version] if installed else [],
         "device": device,
@@ -73,6 +78,23 @@ def _identity(root: Root) -> Identity | None:
     with contextlib.suppress(GodwitError):
         return renewing.present(root)
     return None
+
+
+class Receiving(Staging):
+    """A transfer's folder; what an installation leaves on probation is watched at once, if systemd runs the updater."""
+
+    def __init__(self, root: Root, install: Callable[[Path, Contents], list[str]]) -> None:
+        """Args: `install` as of `Staging`."""
+        super().__init__(root.received, install)
+        self._root = root
+
+    def finishing(self) -> str | Said | list[int]:
+        """See `Store`."""
+        state = super().finishing()
+        if isinstance(state, Said) and _on_probation(self._root):
+            with contextlib.suppress(OSError):  # then its timer comes
+                self._root.request.touch()
+        return state
 
 
 def serve_port(store: Store, facts: Callable[[], bytes], name: str, baud: int, once: bool) -> int:

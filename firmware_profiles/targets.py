@@ -1,7 +1,8 @@
 """What signed targets say of themselves: the `custom` of a TUF target, and the description of a kit.
 
-A target is one bundle (or one agent bundle), and its hash decides what is right. A transport is only a cheaper
-way to the same bytes: nothing that comes by one is used before it has become the target itself.
+A target is one bundle (or one agent bundle, or the list of an agent's files), and its hash decides what is right.
+A transport is only a cheaper way to the same bytes: nothing that comes by one is used before it has become the target
+itself.
 """
 
 from __future__ import annotations
@@ -66,6 +67,24 @@ class Custom(msgspec.Struct, frozen=True, omit_defaults=True):
     python: Annotated[str, Meta(pattern=r"^(cp3[0-9]{1,2})?\Z")] = ""
     arch: Architecture | Literal[""] = ""
     transports: Annotated[list[Transport], Meta(max_length=MAX_TRANSPORTS)] = []
+
+
+class AgentList(msgspec.Struct, frozen=True):
+    """The `custom` of a target that is `agent.json`: the list, with hashes, of all files of an agent that flash brings.
+
+    Its signature covers the wheels that those files come from. It has no `kind`: nobody takes it for an update, and an
+    agent that knows no such lists passes it over.
+
+    Attributes:
+        profile: of the devices that it was gathered for.
+        version, python, arch: of the agent, as in `agent.json`.
+    """
+
+    lists: Literal["agent"]
+    profile: Name
+    version: Version
+    python: Annotated[str, Meta(pattern=r"^cp3[0-9]{1,2}\Z")]
+    arch: Architecture
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -136,6 +155,17 @@ def read_custom(custom: Any) -> Custom | None:
     if not isinstance(custom, dict) or "kind" not in custom:
         return None
     return msgspec.convert(custom, Custom)
+
+
+def read_list(custom: Any) -> AgentList | None:
+    """The custom of a target that is an agent's list; None for any other.
+
+    Raises:
+        ValueError: it is one, and not what it must be.
+    """
+    if not isinstance(custom, dict) or custom.get("lists") != "agent":
+        return None
+    return msgspec.convert(custom, AgentList)
 
 
 def read_note(unrecognized: Mapping[str, Any]) -> Note:

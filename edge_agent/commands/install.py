@@ -42,7 +42,7 @@ def main(arguments: argparse.Namespace) -> int:
 
         update = msgspec.structs.replace(settings.update, profile=arguments.profile or settings.update.profile)
         wanted = msgspec.structs.replace(settings, update=update)
-        changed = install_kit(root, wanted, arguments.what, arguments.trust_root)
+        changed = install_kit(root, wanted, arguments.what, arguments.trust_root, code=not arguments.deployment_only)
     else:
         if arguments.trust_root:
             step = "leave it out, or give a kit"

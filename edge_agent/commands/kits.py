@@ -16,8 +16,11 @@ from firmware_profiles.errors import GodwitError, InputError, Problem
 _MAX_ROOT_BYTES = 1 << 20
 
 
-def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None) -> bool:
+def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None, *, code: bool) -> bool:
     """Install what the kit has for this device; whether that changed what is active.
+
+    Args:
+        code: the agent's own code, too, which then comes first.
 
     Raises:
         InputError: it has nothing for this device.
@@ -31,8 +34,8 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
         updater.resume()
         try:
             if trust_root:
-                refreshing.pin(root, _read(trust_root))
-            plan = _plan(root, settings, carrier, kit)
+                refreshing.pin(root, read_root(trust_root))
+            plan = _plan(root, settings, carrier, kit, code=code)
         except GodwitError as error:
             if root.active.is_symlink():  # else there is no agent that would tell it
                 history.add(root, history.about_nothing("update_unavailable", str(error)))
@@ -45,16 +48,21 @@ def install_kit(root: Root, settings: Config, kit: Path, trust_root: Path | None
     return True
 
 
-def _plan(root: Root, settings: Config, carrier: FolderCarrier, kit: Path) -> Plan | None:
+def _plan(root: Root, settings: Config, carrier: FolderCarrier, kit: Path, *, code: bool) -> Plan | None:
     """What is to be done; None where this device has everything already."""
-    found = looking.look(root, settings, carrier, try_again=True)
+    found = looking.look(root, settings, carrier, code=code, try_again=True)
     if found.told == "nothing":
         group, step = settings.update.group, "ask for a kit for this device"
         raise InputError(Problem(str(kit), f"something for this device (group {group})", "nothing", step))
     return found.plan
 
 
-def _read(path: Path) -> bytes:
+def read_root(path: Path) -> bytes:
+    """The file of `--trust-root`, bounded.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
         with path.open("rb") as stream:
             return stream.read(_MAX_ROOT_BYTES)

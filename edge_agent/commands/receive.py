@@ -10,7 +10,6 @@ from edge_agent import receiving
 from edge_agent.layout import Root
 from firmware_profiles.serial_link.contents import CA, CERTIFICATE, KIT, TRUST_ROOT, Contents
 from firmware_profiles.serial_receiver import serving
-from firmware_profiles.serial_receiver.staging import Staging
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -24,7 +23,7 @@ def main(arguments: argparse.Namespace) -> int:
     def facts() -> bytes:
         return receiving.facts(root)
 
-    store = Staging(root.received, install)
+    store = receiving.Receiving(root, install)
     if arguments.serial:
         return receiving.serve_port(store, facts, arguments.serial, arguments.baud, arguments.once)
     return serving.serve_console(store, facts)

@@ -49,10 +49,11 @@ def is_due(at: Journal, settings: Update, device: str) -> bool:
     return at.checked_boot != clock.boot_id() or clock.uptime_ms() - at.checked_uptime_ms >= wait_ms
 
 
-def look(root: Root, config: Config, carrier: Carrier, try_again: bool = False) -> Found:
+def look(root: Root, config: Config, carrier: Carrier, *, code: bool = True, try_again: bool = False) -> Found:
     """Bring the trust up to date and see what there is; the agent's own code, which a deployment may need, comes first.
 
     Args:
+        code: whether that may come at all.
         try_again: what was rejected before, too: a person wants it.
 
     Raises:
@@ -60,13 +61,13 @@ def look(root: Root, config: Config, carrier: Carrier, try_again: bool = False) 
         UnavailableError: it could not be had.
     """
     signed = refreshing.refresh(root, carrier, reference.load(root))
-    both, code = kinds.of_root(root, config), Found(None, None, "nothing")
-    if both["agent"].slots.active():  # a launcher starts it
-        code = _judged(root, both["agent"], _offer(root, config.update, signed, "agent"), try_again)
-        if code.plan:
-            return code
+    both, agent = kinds.of_root(root, config), Found(None, None, "nothing")
+    if code and both["agent"].slots.active():  # a launcher starts it
+        agent = _judged(root, both["agent"], _offer(root, config.update, signed, "agent"), try_again)
+        if agent.plan:
+            return agent
     deployment = _judged(root, both["deployment"], _offer(root, config.update, signed, "deployment"), try_again)
-    return min(deployment, code, key=lambda found: _NEWS.index(found.told))
+    return min(deployment, agent, key=lambda found: _NEWS.index(found.told))
 
 
 def _offer(root: Root, settings: Update, signed: Targets, kind: targets.Kind) -> Offer | None:

@@ -86,6 +86,11 @@ def read(folder: Path) -> AgentKit:
     return msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=AgentKit)
 
 
+def size_bytes(folder: Path) -> int:
+    """Of the wheels in `folder`."""
+    return sum(path.stat().st_size for path in folder.glob("*.whl"))
+
+
 def _fill(folder: Path, own: bytes, wanted: Wanted, userland: Userland, say: Callable[[str], None]) -> None:
     (folder / own_wheel.NAME).write_bytes(own)
     for path in wanted.vendor.values():

@@ -42,6 +42,11 @@ class Userland(NamedTuple):
         return "cp" + self.python.replace(".", "")
 
     @property
+    def folder(self) -> str:
+        """What a folder with the agent for it is called: "cp311-aarch64"."""
+        return f"{self.tag}-{self.arch}"
+
+    @property
     def platforms(self) -> list[str]:
         """The platform tags that it runs, best first."""
         minor = _minor(self.glibc)

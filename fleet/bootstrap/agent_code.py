@@ -15,31 +15,64 @@ from pathlib import Path
 SLOTS = ("a", "b")
 MAX_BYTES = 2 << 30
 DESCRIPTION = "agent.json"
+MAX_LIST_BYTES = 8 << 20
 _TRIAL = "import edge_agent.cli, edge_agent.commands.run, edge_agent.supervisor, edge_agent.worker"
+_JUDGING = "import edge_agent.cli, edge_agent.commands.verify"
 
 
 class RefusedError(Exception):
     """(where, expected, found, next step), as one line of Godwit's tells it."""
 
 
-def prepare(root: Path, wheels: Path) -> Path:
-    """Unpack the folder `wheels` into the idle slot and see that it starts. Nothing is active yet."""
+def listed(wheels: Path) -> bytes:
+    """`agent.json` beside the wheels, read once: what is judged is what is unpacked, on a stick that lies, too.
+
+    Raises:
+        RefusedError: it is too large for one.
+    """
+    with (wheels / DESCRIPTION).open("rb") as stream:
+        raw = stream.read(MAX_LIST_BYTES + 1)
+    if len(raw) > MAX_LIST_BYTES:
+        raise RefusedError(DESCRIPTION, f"at most {MAX_LIST_BYTES} bytes", "more", "flash again")
+    return raw
+
+
+def judge(root: Path) -> Path | None:
+    """The code that is there, and judges what comes; None on a bare device, and where it is too damaged to.
+
+    Nothing that comes has a part in that answer.
+    """
+    for name in dict.fromkeys(filter(None, (named(root, "proven"), named(root, "active")))):
+        code = root / "agent" / name
+        if not _fault(_JUDGING, reading(code)):
+            return code
+    return None
+
+
+def prepare(root: Path, wheels: Path, raw: bytes) -> Path:
+    """Unpack the folder `wheels` into the idle slot and see that it starts. Nothing is active yet.
+
+    Args:
+        raw: their `agent.json`.
+
+    Raises:
+        RefusedError: it is damaged, or not for this device.
+    """
+    wanted = _hashes(raw)
     home = root / "agent"
     home.mkdir(exist_ok=True)
     kept = named(root, "proven") or named(root, "active")
     slot = home / next(name for name in SLOTS if name != kept)
     making = home / f".{slot.name}.tmp"
-    for left in (making, slot):
-        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(making, ignore_errors=True)
     making.mkdir()
     try:
-        raw = (wheels / DESCRIPTION).read_bytes()
-        wanted = {name: entry["sha256"] for name, entry in json.loads(raw)["files"].items()}
         for wheel in sorted(wheels.glob("*.whl")):
             unpack(wheel, making, wanted)
         compare(making, wanted)
         (making / DESCRIPTION).write_bytes(raw)
         os.sync()
+        shutil.rmtree(slot, ignore_errors=True)
         os.replace(making, slot)
     finally:
         shutil.rmtree(making, ignore_errors=True)
@@ -49,6 +82,13 @@ def prepare(root: Path, wheels: Path) -> Path:
         shutil.rmtree(slot)
         raise
     return slot
+
+
+def _hashes(raw: bytes) -> dict[str, str]:
+    try:
+        return {str(name): str(entry["sha256"]) for name, entry in json.loads(raw)["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise RefusedError(DESCRIPTION, "the list of the agent's files", "something else", "flash again") from None
 
 
 def compare(folder: Path, wanted: dict[str, str]) -> None:
@@ -124,10 +164,19 @@ def environment(code: Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(code), "PYTHONNOUSERSITE": "1"}
 
 
+def reading(code: Path) -> dict[str, str]:
+    """As `environment`, of a process that writes nothing there."""
+    return {**environment(code), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def check(code: Path) -> None:
     """It must start, with this very Python on this very machine."""
-    line = [sys.executable, "-S", "-c", _TRIAL]
-    ran = subprocess.run(line, env=environment(code), capture_output=True, text=True, check=False)
-    if ran.returncode != 0:
-        found = (ran.stderr.strip().splitlines() or ["no word"])[-1]
+    if found := _fault(_TRIAL, environment(code)):
         raise RefusedError("the agent", "code that starts on this device", found, "is the kit for this device?")
+
+
+def _fault(script: str, variables: dict[str, str]) -> str:
+    """How that script fails there; empty if it does not."""
+    line = [sys.executable, "-S", "-c", script]
+    ran = subprocess.run(line, env=variables, cwd="/", capture_output=True, text=True, check=False)
+    return "" if ran.returncode == 0 else (ran.stderr.strip().splitlines() or ["no word"])[-1]

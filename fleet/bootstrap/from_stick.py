@@ -29,10 +29,10 @@ def main(stick: Path, words: list[str]) -> int:
     except RefusedError as error:
         return install.told(*error.args)
     service = given.root == ROOT and Path("/run/systemd/system").is_dir()
-    brought = [str(stick / KIT), "--trust-root", str(stick / AGENTS / TRUST_ROOT), *flags]
+    brought = {"kit": str(stick / KIT), "trust_root": str(stick / AGENTS / TRUST_ROOT)}
     with tempfile.TemporaryDirectory(prefix="godwit-") as folder:
         (Path(folder) / "agent").symlink_to(code)
-        order = {"root": str(given.root.absolute()), "service": service, "install": brought}
+        order = {"root": str(given.root.absolute()), "service": service, **brought, "install": flags}
         (Path(folder) / "order.json").write_text(json.dumps(order), encoding="utf-8")
         return install.main(Path(folder))
 

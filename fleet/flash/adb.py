@@ -19,7 +19,7 @@ from pathlib import Path
 
 from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.installation import Installed
-from fleet.flash import app_files, plan
+from fleet.flash import app_files, holder, plan
 from fleet.flash.adb_server import AdbServer
 from fleet.flash.goods import Goods
 from fleet.flash.phone import About, Phone, told, unavailable
@@ -66,9 +66,11 @@ class Adb:
             self._server.start()
             devices = self._server.devices()
         serial = self._found(devices)
-        self._held = _held(f"adb {serial}")
+        address = f"\0godwit-flash adb {serial}"[:100]
+        self._held = _held(address)
         if self._held is None:
-            raise unavailable(self.name, "a phone that nobody else flashes", "another flash", "wait for it")
+            found = f"{holder.of_address(address) or 'another flash'}, who does"
+            raise unavailable(self.name, "a phone that nobody else flashes", found, "wait for it")
         self._phone = Phone(self._server, serial, self.name)
 
     def close(self) -> None:
@@ -165,7 +167,7 @@ def _folder(goods: Goods) -> str:
     return f"{goods.manifest.version}-{goods.sha256[:8]}"
 
 
-def _held(what: str) -> socket.socket | None:
+def _held(address: str) -> socket.socket | None:
     """A name in the abstract socket namespace, which one process has at a time (unix(7)); None if another has it.
 
     Only Linux has such names: elsewhere nobody is kept out.
@@ -173,7 +175,8 @@ def _held(what: str) -> socket.socket | None:
     held = socket.socket(socket.AF_UNIX)
     try:
         if sys.platform == "linux":
-            held.bind(f"\0godwit-flash {what}"[:100])
+            held.bind(address)
+            held.listen()  # who connects is told by the kernel whose it is
     except OSError:
         held.close()
         return None

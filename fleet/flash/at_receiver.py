@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from firmware_profiles import VERSION
 from firmware_profiles.errors import GodwitError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
 from firmware_profiles.serial_link import contents
@@ -72,7 +73,7 @@ class AtReceiver:
         if facts.manifest_sha256 == goods.manifest_sha256:
             steps = []
         sign = self._step_to_sign(facts)
-        made, goods = plan.of(goods, self.name, "", [*steps, *sign], facts, plan.remarks(facts))
+        made, goods = plan.of(goods, self.name, "", [*steps, *sign], facts, [*plan.remarks(facts), *_old_agent(facts)])
         return Planned(msgspec.structs.replace(made, signs=bool(sign)), goods)
 
     def act(self, planned: Planned, source: Source, say: Callable[[str], None]) -> Installed:
@@ -99,13 +100,19 @@ class AtReceiver:
             told[name.replace("-", "_")] = value
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)
-            source.write(goods, folder)
+            source.write(goods, folder, [], code=True)
             ended = self._bring(contents.gather(folder / KIT, folder / TRUST_ROOT, **told), say)
         try:
-            return msgspec.json.decode(output(ended, self.name, "an installation"), type=Installed)
+            done = msgspec.json.decode(output(ended, self.name, "an installation"), type=Installed)
         except msgspec.DecodeError:
             step = "look at the journal of edge-agent receive"
             raise GodwitError(Problem(self.name, "an installation", "another answer", step)) from None
+        wanted = goods.manifest
+        if (done.deployment, done.version) != (wanted.name, wanted.version):
+            step = "flash again when it has proven itself there (edge-agent status): nothing is sent twice"
+            found = "newer code of the agent, which came first and is on probation"
+            raise UnavailableError(Problem(self.name, f"{wanted.name} {wanted.version}", found, step))
+        return done
 
     def _certify(self, device: str, say: Callable[[str], None]) -> None:
         """Have the device ask, sign, and bring what was signed."""
@@ -128,3 +135,10 @@ class AtReceiver:
             return []
         step = self._given.certifier.step(facts.device or self._given.device, facts.identity)
         return [step] if step else []
+
+
+def _old_agent(facts: Facts) -> list[str]:
+    if not facts.agent_version or not plan.newer(VERSION, facts.agent_version):
+        return []
+    how = "godwit kit, then godwit repo add; or flash it by another road"
+    return [f"its agent is {facts.agent_version}, this Godwit {VERSION}: a line brings it from a repository ({how})"]

@@ -83,7 +83,7 @@ def flash(
         raise InputError(Problem("--device-id", "one target for one name", f"{len(where)} targets", step))
     if certifier and (others := target.without_certificates(where)):
         click.echo(f"note: no certificate for {', '.join(others)}: no agent is there to ask for one", err=True)
-    source = sources.read(what, lambda text: click.echo(text, err=True))
+    source = sources.read(what, wheels, lambda text: click.echo(text, err=True))
     failed = _flash(where, source, certifier, dry_run, as_json)
     if failed:
         raise type(failed[0])(*(problem for error in failed for problem in error.problems))

@@ -61,9 +61,9 @@ class Here:
         """
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)
-            source.write(planned.goods, folder)
+            source.write(planned.goods, folder, [], code=False)
             trusted = ["--trust-root", str(folder / TRUST_ROOT), "--profile", planned.plan.profiles[0]]
-            told = self._must("install", str(folder / KIT), *trusted, "--json", *self._given.flags)
+            told = self._must("install", str(folder / KIT), *trusted, "--deployment-only", "--json", *self._given.flags)
         done = msgspec.json.decode(told, type=Installed)
         if not planned.plan.signs:
             return done

@@ -6,6 +6,7 @@ what it was, or what it should be, whatever happens in between. Holes stay holes
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -19,6 +20,7 @@ from typing import IO
 
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem, UnavailableError
+from fleet.flash import holder
 
 _FICLONE = 0x40049409
 _LOCK = struct.Struct("hhqqi4x")  # struct flock
@@ -30,7 +32,8 @@ _FREE_SOME = "the image is written to a copy beside it first: free some space th
 def hold(path: Path, where: str) -> IO[bytes]:
     """Open it; nobody else flashes it, and no virtual machine runs it, until what is returned is closed.
 
-    By an open file description lock on the whole file (fcntl_locking(2)): it meets those of QEMU, too.
+    By an open file description lock on the whole file (fcntl_locking(2)): it meets those of QEMU, too. Of such a lock
+    the kernel does not tell whose it is; of the flock(2) lock beside it, it does.
 
     Raises:
         InputError: there is no such file.
@@ -96,7 +99,10 @@ def _lock(stream: IO[bytes], where: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EAGAIN, errno.EACCES):
             raise
-        raise _used(where, "another flash, or a virtual machine") from None
+        owner = holder.of(stream.fileno())
+        raise _used(where, f"{owner}, who does" if owner else "another flash, or a virtual machine") from None
+    with contextlib.suppress(OSError):  # a network's file system may have one kind of locks only
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _used(where: str, found: str) -> UnavailableError:

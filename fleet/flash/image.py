@@ -95,7 +95,11 @@ class Image:
             if not self._board:  # it is asked for on the device, when this is installed there
                 facts = msgspec.structs.replace(facts, board=goods.manifest.device_tree_model)
             steps = [] if self._is_there(system, goods, facts) else _steps(system, goods, self._order())
-            problems = [*plan.obstacles(goods, facts, self.name), *self._obstacles(system, facts, bool(steps))]
+            problems = [
+                *plan.obstacles(goods, facts, self.name),
+                *parcel.no_agent(source, facts, self.name),
+                *self._obstacles(system, facts, bool(steps)),
+            ]
             if problems:
                 raise UnavailableError(*problems)
             return plan.of(goods, self.name, DEFAULT_ROOT, steps, facts, [f"it holds {system.title}"])
@@ -113,11 +117,11 @@ class Image:
         )
         if not made.steps:
             return outcome
-        kit = parcel.agent_kit(goods, made.facts, self.name, self._given.wheels, say)
+        wheels = parcel.agent(source, goods, made.facts, self.name, say)
         with self._copy(say) as copy, _folder(copy) as folder:
             brought = folder / "parcel"
             brought.mkdir()
-            parcel.pack(brought, goods, source, kit, self._order())
+            parcel.pack(brought, goods, source, wheels, self._order())
             (brought / _STAMP).write_text(self._stamp(goods))
             self._write(folder, brought, outcome, say)
         return outcome

@@ -72,6 +72,7 @@ def facts(system: System, board: str) -> Facts:
     root = system.root
     arch = _arch(root.read("/bin/sh", MAX_FILE_BYTES)[:20])
     manifest = root.read(f"{DEFAULT_ROOT}/slots/active/manifest.json", MAX_FILE_BYTES)
+    code = root.read(f"{DEFAULT_ROOT}/agent/active/agent.json", MAX_FILE_BYTES)
     return Facts(
         arch=arch,
         kernel=arch,
@@ -84,7 +85,7 @@ def facts(system: System, board: str) -> Facts:
         rights="root",
         writable=True,
         readable=True,
-        agent_sha256=root.read(f"{DEFAULT_ROOT}/agent/active/agent.sha256", 256).decode("ascii", "replace").strip(),
+        agent_sha256=_sha256(code),
         manifest_sha256=_sha256(manifest),
         installed=_installed(manifest),
         device=_device(root),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from firmware_profiles.errors import Problem, UnavailableError
@@ -16,6 +16,8 @@ from firmware_profiles.targets import DEFAULT_GROUP
 from fleet.flash.goods import Goods
 from fleet.passphrases import VARIABLE, Passphrases
 from fleet.repository import adding, creating, kits, renewing
+from fleet.repository import lists as listing
+from fleet.repository.lists import Listed
 from fleet.repository.places import HeldError, Places, locked
 from fleet.repository.signers import Keyring
 from fleet.repository.state import State
@@ -50,8 +52,8 @@ def make() -> None:
         raise UnavailableError(Problem(str(folder()), "a folder to write to", found, step)) from None
 
 
-def sign(goods: Goods, out: Path) -> bytes:
-    """Add the bundle, and write a kit for its devices to `out`; the root metadata that signs it.
+def sign(goods: Goods, lists: Sequence[Listed], out: Path, *, code: bool) -> bytes:
+    """Add the bundle and agents' lists, and write a kit for its devices to `out`; the root metadata that signs it.
 
     Raises:
         InputError: the keys cannot be opened.
@@ -60,9 +62,10 @@ def sign(goods: Goods, out: Path) -> bytes:
     with held(Places(folder())):
         current, keyring = opened(Places(folder()))
         adding.add(current, keyring, adding.plan(current, [goods.bundle], DEFAULT_GROUP))
+        listing.add(*opened(Places(folder())), lists)
         current, keyring = opened(Places(folder()))
         renewing.renew_for_kits(current, keyring)
-        return write_kit(current, keyring, goods.manifest.profiles[:1], out)
+        return write_kit(current, keyring, goods.manifest.profiles[:1], out, code=code)
 
 
 def opened(places: Places) -> tuple[State, Keyring]:
@@ -71,9 +74,13 @@ def opened(places: Places) -> tuple[State, Keyring]:
     return current, Keyring(current.settings.keys, [places.keys, places.root_keys], Passphrases([]))
 
 
-def write_kit(current: State, keyring: Keyring, profiles: list[str], out: Path) -> bytes:
-    """Write a kit for devices of these profiles, of all if there is none; the root metadata that signs it."""
-    kits.write(current, keyring, kits.plan(current, profiles, None, None), out)
+def write_kit(current: State, keyring: Keyring, profiles: list[str], out: Path, *, code: bool) -> bytes:
+    """Write a kit for devices of these profiles, of all if there is none; the root metadata that signs it.
+
+    Args:
+        code: with the agent's own code for updaters.
+    """
+    kits.write(current, keyring, kits.plan(current, profiles, None, None, code=code), out)
     return (current.places.metadata / "1.root.json").read_bytes()
 
 

@@ -52,7 +52,11 @@ class OnDevice:
         """
         facts = self._road.probe()
         goods = source.choose(facts.arch, facts.board)
-        if problems := [*plan.obstacles(goods, facts, self.name), *self._rights(facts)]:
+        if problems := [
+            *plan.obstacles(goods, facts, self.name),
+            *parcel.no_agent(source, facts, self.name),
+            *self._rights(facts),
+        ]:
             raise UnavailableError(*problems)
         steps, sign = self._steps(goods, facts), self._step_to_sign(facts)
         remarks = [*plan.remarks(facts), *self._no_certificate()]
@@ -79,11 +83,11 @@ class OnDevice:
         return done
 
     def _bring(self, goods: Goods, facts: Facts, source: Source, say: Callable[[str], None]) -> Installed:
-        kit = parcel.agent_kit(goods, facts, self.name, self._given.wheels, say)
+        wheels = parcel.agent(source, goods, facts, self.name, say)
         order = Order(self._road.root, self._service(facts), self._given.flags)
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
             folder = Path(scratch)
-            brought = None if parcel.stamp(kit) == facts.agent_sha256 else kit
+            brought = wheels if wheels and parcel.stamp(wheels) != facts.agent_sha256 else None
             needed = parcel.pack(folder, goods, source, brought, order) + _MARGIN_BYTES
             if needed > facts.free_bytes:
                 found = f"{facts.free_bytes / 1e6:.0f} MB"

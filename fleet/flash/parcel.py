@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from firmware_profiles.profile import RuntimeRow
-from fleet.agent_kit import gather, userland, wanted
+from firmware_profiles.errors import InputError, Problem
+from fleet.agent_kit import gather, userland
 from fleet.flash import scripts
 from fleet.flash.goods import Goods
 from fleet.flash.road import Facts
 from fleet.flash.sources import KIT, TRUST_ROOT, Source
+from fleet.repository.lists import Listed
 
 
 class Order(NamedTuple):
@@ -36,41 +36,54 @@ class Order(NamedTuple):
 _UNPACKED = 4
 """What a wheel needs unpacked, and compiled, for each of its bytes: numpy's and litert's shrink to a third."""
 
-_gathering = threading.Lock()  # several targets of one kind: one of them gathers
 
-
-def agent_kit(goods: Goods, facts: Facts, where: str, wheels: Path | None, say: Callable[[str], None]) -> Path:
-    """The wheels for the runtimes that the bundle was proved on, gathered for that device.
-
-    Args:
-        wheels: a folder with vendors' wheels.
+def agent(source: Source, goods: Goods, facts: Facts, where: str, say: Callable[[str], None]) -> Path | None:
+    """The folder with the agent's wheels for that device; None where the source has none.
 
     Raises:
         GodwitError: there are none.
     """
     there = userland.checked(facts.python, facts.arch, facts.glibc, where)
-    claims = [claim for model in goods.manifest.models for claim in model.runtimes]
-    rows = [RuntimeRow(claim.runtime, claim.delegate, []) for claim in claims]
-    vendor = wanted.vendor_wheels(wheels, there)
-    packages = goods.profile.os.packages if goods.profile else []
-    with _gathering:
-        return gather.gather(wanted.want(rows, there, vendor), there, packages, say)
+    return source.agent([goods], there, say)
 
 
-def stamp(kit: Path) -> str:
-    """By what a device knows that it has this kit already."""
-    return hashlib.sha256((kit / gather.CODE).read_bytes()).hexdigest()
+def no_agent(source: Source, facts: Facts, where: str) -> Iterator[Problem]:
+    """What stands against a device without an agent, where the source brings none for it."""
+    try:
+        there = userland.checked(facts.python, facts.arch, facts.glibc, where)
+    except InputError:  # told by the plan, or by who gathers
+        return
+    if not facts.agent_sha256 and not source.brings(there):
+        step = f"ask for one with it: godwit repo kit OUT --with-agent --python {there.python}"
+        expected = f"a kit with the agent for Python {there.python} on {there.arch}, which is not there yet"
+        yield Problem(where, expected, "one without", step)
 
 
-def pack(folder: Path, goods: Goods, source: Source, kit: Path | None, order: Order) -> int:
-    """Fill `folder`; the bytes that it takes on the device, unpacked."""
-    source.write(goods, folder)
+def stamp(wheels: Path) -> str:
+    """By what a device knows that it has this agent already."""
+    return hashlib.sha256((wheels / gather.CODE).read_bytes()).hexdigest()
+
+
+def pack(folder: Path, goods: Goods, source: Source, wheels: Path | None, order: Order) -> int:
+    """Fill `folder`; the bytes that it takes on the device, unpacked.
+
+    Args:
+        wheels: the agent's, which is to come along.
+    """
+    name = goods.manifest.profiles[0]
+    source.write(goods, folder, [Listed(wheels / gather.CODE, [name])] if wheels else [], code=False)
     (folder / scripts.ZIPAPP).write_bytes(scripts.zipapp())
-    install = [KIT, "--trust-root", TRUST_ROOT, "--profile", goods.manifest.profiles[0], *order.flags]
-    told = {"root": order.root, "service": order.service, "install": install, "certificate": order.certificate}
+    told = {
+        "root": order.root,
+        "service": order.service,
+        "kit": KIT,
+        "trust_root": TRUST_ROOT,
+        "install": ["--profile", name, *order.flags],
+        "certificate": order.certificate,
+    }
     (folder / "order.json").write_text(json.dumps(told))
     needed = 2 * goods.size_bytes
-    if kit:
-        shutil.copytree(kit, folder / "agent", ignore=shutil.ignore_patterns(gather.DESCRIPTION))
-        needed += (1 + _UNPACKED) * gather.read(kit).size_bytes
+    if wheels:
+        shutil.copytree(wheels, folder / "agent", ignore=shutil.ignore_patterns(gather.DESCRIPTION))
+        needed += (1 + _UNPACKED) * gather.size_bytes(wheels)
     return needed

@@ -37,6 +37,7 @@ class Facts(msgspec.Struct, frozen=True):
         on_probation: name and version of what has yet to prove itself there; empty if nothing has.
         service: what systemd says of the agent; empty where there is no such service.
         identity: the certificate in use, where a receiver told of it.
+        agent_version: of the agent's code, where a receiver told of it; empty where that is not in slots.
     """
 
     arch: str
@@ -57,6 +58,7 @@ class Facts(msgspec.Struct, frozen=True):
     service: str
     identity: Identity | None = None
     on_probation: str = ""
+    agent_version: str = ""
 
 
 class Finished(NamedTuple):

@@ -19,7 +19,7 @@ import msgspec
 from firmware_profiles import atomic
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 from firmware_profiles.installation import Installed
-from fleet.agent_kit import gather
+from fleet.agent_kit import for_bundles, gather
 from fleet.agent_kit.userland import Userland
 from fleet.flash import holder, plan, stick_agents, stick_requests
 from fleet.flash.given import Given
@@ -27,6 +27,7 @@ from fleet.flash.goods import Goods
 from fleet.flash.plan import Planned
 from fleet.flash.sources import KIT, TRUST_ROOT, Source
 from fleet.flash.stick_requests import Asking
+from fleet.repository.lists import Listed
 
 FOLDER = "godwit"
 _MAKING = ".godwit.tmp"
@@ -45,7 +46,8 @@ class Stick:
         self._given = given
         self._held = -1
         self._needed_bytes = 0
-        self._agents: dict[Userland, list[Goods]] = {}
+        self._users: dict[Userland, list[Goods]] = {}
+        self._lacks: list[Userland] = []
         self._asking: list[Asking] = []
 
     def open(self) -> None:
@@ -84,15 +86,21 @@ class Stick:
         """
         everything = source.everything()
         missing = [each for each in everything if not self._has(each.sha256)]
-        users, remarks = stick_agents.users(everything, self._python)
-        self._agents = {of: goods for of, goods in users.items() if not stick_agents.is_there(self._path, of)}
+        users, remarks = for_bundles.users(everything, self._python)
+        self._users = {of: goods for of, goods in users.items() if source.brings(of)}
+        remarks += [
+            f"no agent comes along for Python {of.python} on {of.arch}: the kit has none"
+            for of in users
+            if of not in self._users
+        ]
+        self._lacks = [of for of in self._users if not stick_agents.is_there(self._path, of)]
         self._needed_bytes = sum(each.size_bytes for each in everything) + _MARGIN_BYTES if missing else 0
         self._check_room(0)
         steps = [
             f"write {each.manifest.name} {each.manifest.version} for {each.manifest.profiles[0]}"
             for each in (everything if missing else [])
         ]
-        steps += [f"bring the agent for Python {of.python} on {of.arch}" for of in self._agents]
+        steps += [f"bring the agent for Python {of.python} on {of.arch}" for of in self._lacks]
         note = "devices install it by themselves only if they trust who signed it; label the stick GODWIT"
         certifier = self._given.certifier
         self._asking, refused = stick_requests.find(self._path, certifier) if certifier else ([], [])
@@ -109,10 +117,13 @@ class Stick:
         """
         made = planned.plan
         done = Installed(made.deployment, made.version, "", "", bool(made.steps))
-        kits = {of: stick_agents.gathered(of, goods, self._given.wheels, say) for of, goods in self._agents.items()}
-        self._check_room(sum(gather.read(kit).size_bytes for kit in kits.values()))
+        writes = bool(self._needed_bytes or self._lacks)
+        # All of them, not just those that the stick lacks: what is signed anew is what was gathered here.
+        agents = {of: source.agent(goods, of, say) for of, goods in self._users.items() if writes}
+        kits = {of: wheels for of, wheels in agents.items() if wheels}
+        self._check_room(sum(map(gather.size_bytes, stick_agents.missing(self._path, kits).values())))
         try:
-            if self._needed_bytes or kits:
+            if writes:
                 self._write(source, kits, say)
             if self._asking:
                 assert self._given.certifier is not None
@@ -134,12 +145,13 @@ class Stick:
     def _write(self, source: Source, kits: dict[Userland, Path], say: Callable[[str], None]) -> None:
         making = self._path / _MAKING
         with tempfile.TemporaryDirectory(prefix="godwit-flash-") as scratch:
-            source.write(None, Path(scratch))
+            lists = [Listed(wheels / gather.CODE, for_bundles.profiles(self._users[of])) for of, wheels in kits.items()]
+            source.write(None, Path(scratch), lists, code=True)
             say("writing")
             try:
                 shutil.rmtree(making, ignore_errors=True)
                 shutil.copytree(Path(scratch) / KIT, making, copy_function=shutil.copyfile)
-                stick_agents.write(self._path, kits, Path(scratch) / TRUST_ROOT)
+                stick_agents.write(self._path, stick_agents.missing(self._path, kits), Path(scratch) / TRUST_ROOT)
                 os.sync()
                 shutil.rmtree(self._path / FOLDER, ignore_errors=True)
                 os.replace(making, self._path / FOLDER)

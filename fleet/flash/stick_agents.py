@@ -9,20 +9,17 @@ godwit-agent/root.json        whom the device trusts from then on
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 
 from firmware_profiles import VERSION
-from firmware_profiles.errors import InputError, Problem
-from firmware_profiles.profile import RuntimeRow
-from fleet.agent_kit import gather, userland, wanted
+from fleet.agent_kit import gather
 from fleet.agent_kit.userland import Userland
 from fleet.bootstrap import from_stick
 from fleet.flash import scripts
-from fleet.flash.goods import Goods
 
 
 class _Described(msgspec.Struct):
@@ -31,51 +28,31 @@ class _Described(msgspec.Struct):
     version: str
 
 
-def users(everything: Iterable[Goods], python: str | None) -> tuple[dict[Userland, list[Goods]], list[str]]:
-    """For whom the agent is to be brought, with their bundles; and in words for whom it cannot be.
-
-    Args:
-        python: of all of them; None for that of their profiles.
-    """
-    found: dict[Userland, list[Goods]] = {}
-    remarks = []
-    for goods in everything:
-        name = goods.manifest.profiles[0]
-        try:
-            if goods.profile is None:
-                raise InputError(Problem(name, "a profile of Godwit's", "one of your own", "such devices must have it"))
-            found.setdefault(userland.of(goods.profile, python), []).append(goods)
-        except InputError as error:
-            remarks += [f"no agent comes along: {problem}" for problem in error.problems]
-    return found, list(dict.fromkeys(remarks))
-
-
 def is_there(stick: Path, of: Userland) -> bool:
-    """Whether the stick has this version of it."""
+    """Whether the stick has this version of it, and a kit that names its list: one may have been pulled in between."""
     try:
         described = (_folder(stick, of) / gather.CODE).read_bytes()
-        return msgspec.json.decode(described, type=_Described).version == VERSION
+        sha256 = hashlib.sha256(described).hexdigest()
+        named = any(sha256 in path.read_text() for path in (stick / from_stick.KIT).glob("metadata/*.targets.json"))
+        return named and msgspec.json.decode(described, type=_Described).version == VERSION
     except (OSError, ValueError):  # msgspec's errors are ValueErrors
         return False
 
 
-def gathered(of: Userland, everything: list[Goods], vendor: Path | None, say: Callable[[str], None]) -> Path:
-    """The wheels for the runtimes that these bundles were proved on.
+def missing(stick: Path, kits: dict[Userland, Path]) -> dict[Userland, Path]:
+    """Those of `kits` that are not on the stick just as they are."""
 
-    Args:
-        vendor: a folder with vendors' wheels.
+    def is_same(of: Userland, kit: Path) -> bool:
+        try:
+            return (_folder(stick, of) / gather.CODE).read_bytes() == (kit / gather.CODE).read_bytes()
+        except OSError:
+            return False
 
-    Raises:
-        GodwitError: there are none.
-    """
-    claims = [claim for goods in everything for model in goods.manifest.models for claim in model.runtimes]
-    rows = [RuntimeRow(claim.runtime, claim.delegate, []) for claim in claims]
-    packages = sorted({package for goods in everything if goods.profile for package in goods.profile.os.packages})
-    return gather.gather(wanted.want(rows, of, wanted.vendor_wheels(vendor, of)), of, packages, say)
+    return {of: kit for of, kit in kits.items() if not is_same(of, kit)}
 
 
 def write(stick: Path, kits: dict[Userland, Path], trust_root: Path) -> None:
-    """Replace the agents on the stick, each whole or not at all.
+    """Replace agents on the stick, each whole or not at all.
 
     Raises:
         OSError: the stick cannot be written.
@@ -98,4 +75,4 @@ def write(stick: Path, kits: dict[Userland, Path], trust_root: Path) -> None:
 
 
 def _folder(stick: Path, of: Userland) -> Path:
-    return stick / from_stick.AGENTS / f"{of.tag}-{of.arch}"
+    return stick / from_stick.AGENTS / of.folder

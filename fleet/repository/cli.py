@@ -139,6 +139,9 @@ def add(
 @click.option(
     "--expires", "days", type=click.IntRange(1, 36_500), metavar="DAYS", help="How long it is valid (default: 365)."
 )
+@click.option("--with-agent", is_flag=True, help="Bring the agent, too: bare devices are flashed from it.")
+@click.option("--python", metavar="V", help="With it: the devices' Python, such as 3.13; their profiles' by default.")
+@click.option("--wheels", type=options.FILE, metavar="DIR", help="With it: vendors' wheels, as in godwit kit.")
 @options.at_repo
 @options.with_secrets
 @options.dry_run
@@ -148,6 +151,9 @@ def kit(
     profiles: tuple[str, ...],
     group: str | None,
     days: int | None,
+    with_agent: bool,
+    python: str | None,
+    wheels: Path | None,
     folder: Path,
     keys: tuple[Path, ...],
     passphrase_file: tuple[Path, ...],
@@ -159,19 +165,30 @@ def kit(
     \b
     godwit repo kit /media/stick/kit
     godwit repo kit kit --device raspberry-pi-5 --expires 90
+    godwit repo kit kit --device raspberry-pi-5 --with-agent --python 3.13
     """
-    from fleet.repository import kits, places
+    from fleet.repository import kit_agents, kits, lists, places, state
 
-    with places.locked(places.existing(folder)):
-        current, keyring = options.open_repo(folder, keys, passphrase_file)
-        planned = kits.plan(current, profiles, group, days)
-        if not dry_run:
-            kits.write(current, keyring, planned, out)
+    options.check_agent(with_agent, python, wheels)
+    current, keyring = options.open_repo(folder, keys, passphrase_file)
+    planned = kits.plan(current, profiles, group, days)
+    users = kit_agents.users(current, planned, python) if with_agent else {}
+    if not dry_run:
+        # Before the repository is held: it may take minutes.
+        agents = kit_agents.gathered(users, wheels, lambda said: click.echo(said, err=True))
+        with places.locked(places.existing(folder)):
+            current = state.State(current.places)
+            planned = kits.plan(current, profiles, group, days)
+            lists.add(current, keyring, kit_agents.lists(users, agents))
+            kits.write(current, keyring, planned, out, {of.folder: wheels for of, wheels in agents.items()})
     if as_json:
-        click.echo(msgspec.json.encode(planned))
+        of_agents = [of.folder for of in users]
+        click.echo(msgspec.json.encode({**msgspec.structs.asdict(planned), "agents": of_agents}))
         return
     did = "would write" if dry_run else "wrote"
-    click.echo(f"{did} {out}: {', '.join(planned.targets)} ({planned.size_bytes} bytes), valid for {planned.days} days")
+    also = "".join(f", the agent for Python {of.python} on {of.arch}" for of in users)
+    what = f"{', '.join(planned.targets)} ({planned.size_bytes} bytes){also}"
+    click.echo(f"{did} {out}: {what}, valid for {planned.days} days")
 
 
 for command in (sign, rotate_key, revoke, serve, status):

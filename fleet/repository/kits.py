@@ -12,7 +12,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,9 @@ from fleet.repository.adding import ours
 from fleet.repository.settings import KIT_DAYS
 from fleet.repository.signers import Keyring
 from fleet.repository.state import State
+
+AGENTS = "agents"
+"""In a kit: the wheels of agents, for devices that have none, in folders such as `cp311-aarch64`."""
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -53,8 +56,11 @@ class _Signers(NamedTuple):
     timestamp: list[Signer]
 
 
-def plan(current: State, profiles: Sequence[str], group: str | None, days: int | None) -> Planned:
+def plan(current: State, profiles: Sequence[str], group: str | None, days: int | None, *, code: bool = True) -> Planned:
     """What a kit for these profiles would hold; for every one if none is named.
+
+    Args:
+        code: with the agent's own code for updaters.
 
     Raises:
         InputError: there is nothing for one of them, or root or targets expire before the kit is to.
@@ -72,7 +78,11 @@ def plan(current: State, profiles: Sequence[str], group: str | None, days: int |
         problems.append(Problem("the repository", "root and targets that live a day or more", "less", step))
     if problems:
         raise InputError(*problems)
-    chosen = [(target, custom) for target, custom in chosen if not profiles or custom.profile in profiles]
+    chosen = [
+        (target, custom)
+        for target, custom in chosen
+        if (not profiles or custom.profile in profiles) and (code or custom.kind != "agent")
+    ]
     files = sorted({path for target, custom in chosen for path in _files(target, custom)})
     size_bytes = sum((current.places.public / path).stat().st_size for path in files)
     return Planned(
@@ -95,8 +105,11 @@ def _files(target: TargetFile, custom: Custom) -> list[str]:
     return [target_path(target.path, target.hashes["sha256"])]
 
 
-def write(current: State, keys: Keyring, planned: Planned, out: Path) -> Kit:
+def write(current: State, keys: Keyring, planned: Planned, out: Path, agents: Mapping[str, Path] | None = None) -> Kit:
     """Write the kit to `out`, whole or not at all; one that was there is replaced.
+
+    Args:
+        agents: name → folder of wheels whose lists are signed; they go below `AGENTS`.
 
     Raises:
         InputError: keys are missing, or `out` is something else than a kit.
@@ -107,6 +120,8 @@ def write(current: State, keys: Keyring, planned: Planned, out: Path) -> Kit:
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
+        for name, wheels in (agents or {}).items():
+            shutil.copytree(wheels, folder / AGENTS / name)
         kit = _fill(current, signers, planned, folder)
         with contextlib.suppress(PermissionError):  # a FAT stick has no modes
             folder.chmod(0o755)

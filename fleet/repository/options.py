@@ -85,6 +85,17 @@ def check_group(group: str) -> None:
         raise InputError(Problem("--to", "a name of at most 64 characters", repr(group), step))
 
 
+def check_agent(with_agent: bool, python: str | None, wheels: Path | None) -> None:
+    """Refuse what only an agent has.
+
+    Raises:
+        InputError: there is to be none.
+    """
+    if (python or wheels) and not with_agent:
+        given = "--python" if python else "--wheels"
+        raise InputError(Problem(given, "--with-agent beside it", "none", "add --with-agent, or leave it out"))
+
+
 def open_repo(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...]) -> tuple[State, Keyring]:
     """The repository at `folder`, and the keys for it that can be reached."""
     from fleet.passphrases import Passphrases

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 from edge_agent.layout import Root
-from firmware_profiles import agent_code
-from firmware_profiles.profile import userland_arch
-from fleet import agent_code as codes
-from fleet.bootstrap import agent_code as agent_code_slots
-from fleet.bootstrap import install, trial
+from fleet.bootstrap import install, system, trial
 from tests.edge_agent.support import Device, null_bundle, wait_until
-from tests.edge_agent.wheels import TAG, code_file, first_code, kept_running, wheel
+from tests.edge_agent.wheels import code_file, first_code, kept_running
+from tests.fleet.parcels import pack, use_other_packages
 
 DIES = {"edge_agent/commands/run.py": "import sys\n\n\ndef main(arguments):\n    sys.exit('it dies at its start')\n"}
 
@@ -24,12 +19,8 @@ DIES = {"edge_agent/commands/run.py": "import sys\n\n\ndef main(arguments):\n   
 @pytest.fixture
 def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
     """Whose code is Godwit's alone; the other packages are this environment's."""
-    others, environment = sysconfig.get_path("purelib"), agent_code_slots.environment
-    monkeypatch.setattr(
-        agent_code_slots,
-        "environment",
-        lambda code: {**environment(code), "PYTHONPATH": f"{code}{os.pathsep}{others}"},
-    )
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    use_other_packages(monkeypatch)
     made = Device(tmp_path, null_bundle(tmp_path / "tiny.godwit"), "mqtt://127.0.0.1:9")
     first_code(Root(made.root), code_file(tmp_path / "first"))
     return made
@@ -37,13 +28,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
 
 def parcel(folder: Path, device: Device, version: str, changes: dict[str, str]) -> Path:
     """What `godwit flash` sends: other code, and the deployment that is there."""
-    folder.mkdir()
-    wheels = wheel(folder / "agent", version, changes)
-    described = codes.describe(wheels, TAG, userland_arch())  # type: ignore[arg-type]
-    (wheels / agent_code.DESCRIPTION).write_bytes(agent_code.encode(described))
-    order = {"root": str(device.root), "service": False, "install": [str(folder.parent / "tiny.godwit")]}
-    (folder / "order.json").write_text(json.dumps(order))
-    return folder
+    return pack(folder, folder.parent / "tiny.godwit", device.root, version, changes)
 
 
 def slots(device: Device) -> tuple[str, str]:
@@ -81,3 +66,15 @@ def test_code_that_dies_gives_way_to_the_one_before(
 def test_code_that_nobody_runs_is_taken_as_it_is(device: Device, tmp_path: Path) -> None:
     assert install.main(parcel(tmp_path / "brought", device, "0.2.0", {})) == 0
     assert slots(device) == ("b", "b")
+
+
+def test_a_deployment_on_probation_is_watched_at_once(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "set_up", lambda _: None)
+    newer = null_bundle(tmp_path / "newer.godwit", version="1.1")
+    brought = pack(tmp_path / "brought", newer, device.root, None)
+    order = json.loads((brought / "order.json").read_text())
+    (brought / "order.json").write_text(json.dumps(order | {"service": True}))
+    assert install.main(brought) == 0
+    assert (device.root / "run/request").exists()  # by which systemd starts the updater

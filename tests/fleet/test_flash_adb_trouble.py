@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
+from fleet.flash.adb import Adb
 from tests.edge_agent.support import NULL, model, write_bundle
 from tests.fleet.android import Phone
 from tests.fleet.conftest import Ended, Flash
@@ -74,8 +78,14 @@ def test_two_phones(tmp_path: Path, phones: list[Phone], godwit: Flash) -> None:
     both = godwit(pack(tmp_path), "adb://R58M42ABCD", "adb://emulator-5554")
     assert both.returncode == 0, both.stderr
     assert active(phones[0]).name == active(phones[1]).name
-    twice = godwit(pack(tmp_path), "adb://R58M42ABCD", "adb://R58M42ABCD", "--dry-run")
-    refused(twice, "expected a phone that nobody else flashes, found another flash")
+
+
+def test_a_phone_that_somebody_else_flashes(tmp_path: Path, phones: list[Phone], godwit: Flash) -> None:
+    owner = f"{pwd.getpwuid(os.geteuid()).pw_name}, process {os.getpid()}"
+    with contextlib.closing(Adb("R58M42ABCD", "")) as first:
+        first.open()
+        second = godwit(pack(tmp_path), "adb://R58M42ABCD")
+    refused(second, f"expected a phone that nobody else flashes, found {owner}, who does")
 
 
 def test_no_phone_and_no_server(

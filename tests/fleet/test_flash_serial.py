@@ -11,16 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.layout import Root
+from firmware_profiles import profile
 from firmware_profiles.errors import InputError
-from fleet.flash import serial_target
+from fleet.flash import at_receiver, serial_target
 from fleet.flash.serial_target import SerialTarget
+from godwit.cli import run
 from tests.edge_agent.support import agent, null_bundle
+from tests.edge_agent.wheels import code_file, first_code
 from tests.fleet.authorities import enrol, godwit
 from tests.fleet.conftest import Flash
 from tests.fleet.serial_lines import ended, until
 from tools.pty_relay import Relay
 
 BAUD = 3_000_000
+PROFILE = "linux-x86_64" if profile.userland_arch() == "x86_64" else "linux-arm64"
 
 
 @pytest.fixture
@@ -72,7 +77,9 @@ def test_a_third_version_waits_for_the_second_and_is_told_before_anything_is_sen
     target = f"serial://{relay.host.path}?baud={BAUD}"
     bundles = [null_bundle(tmp_path / f"{number}.godwit", version=f"1.{number}") for number in range(3)]
     for bundle in bundles[:2]:
+        assert not (root / "run" / "request").exists()
         assert flash(bundle, target).returncode == 0
+    assert (root / "run" / "request").exists()  # by which systemd starts the updater, which watches it
     before = relay.carried_bytes
     third = flash(bundles[2], target)
     assert third.returncode == 4
@@ -82,6 +89,30 @@ def test_a_third_version_waits_for_the_second_and_is_told_before_anything_is_sen
     assert relay.carried_bytes - before < 10_000
     assert agent("mark-good", "--root", root).returncode == 0
     assert flash(bundles[2], target).returncode == 0
+
+
+def test_the_agents_newer_code_comes_first_from_a_repository_that_has_it(
+    tmp_path: Path, root: Path, relay: Relay, flash: Flash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, repository = f"serial://{relay.host.path}?baud={BAUD}", tmp_path / "updates"
+
+    def repo(*words: str | Path) -> None:
+        assert run(["repo", *map(str, words)]) == 0
+
+    repo("init", repository, "--no-passphrase")
+    repo("add", null_bundle(tmp_path / "1.godwit", profiles=[PROFILE]), "--repo", repository)
+    assert flash(repository, target).returncode == 0
+    first_code(Root(root), code_file(tmp_path / "first"))
+    repo("add", null_bundle(tmp_path / "2.godwit", profiles=[PROFILE], version="1.1"), "--repo", repository)
+    repo("add", code_file(tmp_path / "code", "0.2.0"), "--device", PROFILE, "--repo", repository)
+    monkeypatch.setattr(at_receiver, "VERSION", "0.2.0")
+    dry = flash(repository, target, "--dry-run")
+    assert "note: its agent is 0.1.0, this Godwit 0.2.0: a line brings it from a repository" in dry.stdout
+    refused = flash(repository, target)
+    assert refused.returncode == 4
+    assert "expected tiny 1.1, found newer code of the agent, which came first and is on probation" in refused.stderr
+    assert agent("mark-good", "--root", root).returncode == 0
+    assert "tiny 1.1 is now active" in flash(repository, target).stdout
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a device a small disk")

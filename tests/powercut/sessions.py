@@ -84,7 +84,7 @@ def _first(session: Session) -> int:
 
 
 def _installed(session: Session, **flags: object) -> int:
-    arguments = Namespace(root=session.device, broker=None, profile="", json=False, **flags)
+    arguments = Namespace(root=session.device, broker=None, profile="", json=False, deployment_only=False, **flags)
     return edge_agent.commands.install.main(arguments)
 
 
