@@ -23,6 +23,9 @@ from converter.training.steps import Steps, parse
 _QAT_EPOCHS, _QAT_RATE = 0.2, 0.1
 """Of the settings: the model is where it should be, and only learns to be rounded."""
 
+_QAT_BATCH = 64
+"""At least: a range follows the largest values of batches, and those of a small one cut off too much."""
+
 _CLUSTER_EPOCHS, _CLUSTER_RATE = 0.5, 0.3
 
 _SEEN = 1000
@@ -163,5 +166,8 @@ def _rules(steps: Steps, phase: str, layers: Sequence[tuple[str, Kernel]], zeros
 def _settings(settings: Settings, phase: str) -> Settings:
     part, rate = {"float": (1.0, 1.0), "cluster": (_CLUSTER_EPOCHS, _CLUSTER_RATE)}.get(phase, (_QAT_EPOCHS, _QAT_RATE))
     return msgspec.structs.replace(
-        settings, epochs=max(1, round(settings.epochs * part)), learning_rate=settings.learning_rate * rate
+        settings,
+        epochs=max(1, round(settings.epochs * part)),
+        learning_rate=settings.learning_rate * rate,
+        batch=max(settings.batch, _QAT_BATCH) if phase == "qat" else settings.batch,
     )
