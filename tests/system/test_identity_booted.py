@@ -156,3 +156,5 @@ def test_once_it_is_stolen_the_broker_refuses_it_and_nobody_else(device: Flashed
     with device.watched(tmp_path / "log"):
         wait_until(lambda: "no answer to CONNECT" in machine.journal(UNIT), "the refusal", PATIENCE_S)
     assert status(machine)["connected"] is False
+    told = machine.run(userland.PROGRAM, "doctor", "--root", ROOT).stdout
+    assert "127.0.0.1:8883 refuses this device: certificate revoked" in told
