@@ -44,7 +44,8 @@ check: .venv/.ready
 	$(BIN)/pytest -q tests/test_imports.py
 
 test: setup
-	@echo "Left out here: the tests marked system (make test-system), and what pytest lists as skipped."
+	@echo "Left out here, beside what pytest lists as skipped: the tests marked system (make test-system), of"
+	@grep -rl --include='*.py' 'mark[.]system' tests | sort | xargs sed -sn '1{s/"""//g;s/^/  /;F;p}'
 	$(BIN)/pytest -m "not system" -n 2 --dist worksteal
 
 test-system: setup

@@ -44,6 +44,10 @@ class Employer:
         spawned, self._spawned = self._spawned or spawn(), None
         return Hosted(deployment, start, spawned, owner)
 
+    def is_wanted(self, deployment: Deployment) -> bool:
+        """Whether the active slot is still that one's; one that was left may be gone at any moment."""
+        return self._root.active.resolve() == deployment.folder
+
     def limit_mb(self, deployment: Deployment) -> float:
         """The memory that a worker for `deployment` may hold."""
         return self.config.worker.max_rss_mb or deployment.manifest.limits.peak_rss_mb

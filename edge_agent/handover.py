@@ -135,7 +135,10 @@ class Handover:
             hosted.in_use = message.models
             self._take_over(hosted)
         elif isinstance(message, Refused):
-            self._refuse(message.text)
+            if self._employer.is_wanted(hosted.deployment):
+                self._refuse(message.text)
+            else:  # it was left meanwhile
+                self._abandon()
         elif isinstance(message, Finished):
             self._left(message.left_ms, message.rest)
             hosted.dismiss()

@@ -164,8 +164,9 @@ class Host:
                 self._open(hosted)
         elif isinstance(message, Refused):
             self.state, self.problem, hosted.in_use = "refused", message.text, {}
-            _log.error("refused: %s", message.text)
-            self._outbox.event("model_refused", "error", message.text)
+            if self._employer.is_wanted(hosted.deployment):  # else another one takes over in a moment
+                _log.error("refused: %s", message.text)
+                self._outbox.event("model_refused", "error", message.text)
         elif isinstance(message, Replied):
             hosted.requests.done(message)
         elif not isinstance(message, Finished):

@@ -119,6 +119,10 @@ def test_the_supervisor_stays_small() -> None:
     assert loaded_by("edge_agent.supervisor") & HEAVY == set()
 
 
+def test_at_a_boot_the_updater_loads_no_more_than_it_needs() -> None:
+    assert loaded_by("edge_agent.commands.update") & {*HEAVY, "ssl"} == set()
+
+
 def test_the_front_door_loads_no_command() -> None:
     assert loaded_by("godwit.cli") & {*HEAVY - {"click"}, *PEERS} == set()
 

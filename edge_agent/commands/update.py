@@ -13,8 +13,8 @@ from edge_agent.commands.updating import open_root, raise_if_failed
 from edge_agent.config import Config
 from edge_agent.layout import Root, existing
 from edge_agent.ota import history, looking
+from edge_agent.ota.carrier import Carrier
 from edge_agent.ota.history import Entry
-from edge_agent.ota.http import HttpCarrier
 from edge_agent.ota.slots import Slots
 from edge_agent.ota.updater import Updater
 from firmware_profiles.errors import GodwitError, InputError, Problem
@@ -56,7 +56,9 @@ def _at_boot(root: Root, settings: Config) -> int:
     return 0
 
 
-def _carrier(root: Root, settings: Config) -> HttpCarrier:
+def _carrier(root: Root, settings: Config) -> Carrier:
+    from edge_agent.ota.http import HttpCarrier  # late: at a boot nothing is fetched
+
     ca = settings.update.ca
     # A device that woke in 1970 judges its pinned authority, but not the dates of what that signed.
     judge_dates = not ca or clock.is_synchronised()

@@ -15,6 +15,7 @@ from firmware_profiles.broker_url import Address
 from firmware_profiles.errors import InputError
 
 _TIMEOUT_S = 5.0
+_ALERT_S = 1.0
 _SOON = timedelta(days=30)
 _RENEW = "godwit flash --ca; or edge-agent identity request, godwit ca sign, edge-agent identity accept"
 
@@ -45,7 +46,7 @@ def _reach(address: Address, patient: Patient) -> Iterator[Check]:
             if context:
                 with context.wrap_socket(plain, server_hostname=address.host) as wrapped:
                     shown = wrapped.getpeercert(binary_form=True)
-                    yield Check("broker", "ok", f"{where} is reached, {wrapped.version()}")
+                    yield _heard(where, wrapped)
                     yield _dates("broker's certificate", shown or b"", where)
             else:
                 yield Check("broker", "ok", f"{where} is reached")
@@ -60,6 +61,20 @@ def _reach(address: Address, patient: Patient) -> Iterator[Check]:
     if patient.status and not patient.status.connected:
         step = "see the agent's log, and the broker's: user, password, or the certificate's name"
         yield Check("link", "warn", "the broker is reached, and yet the agent is not connected", step)
+
+
+def _heard(where: str, wrapped: ssl.SSLSocket) -> Check:
+    """In TLS 1.3 a client hears at its first reading that its certificate is refused; else a broker says nothing."""
+    wrapped.settimeout(_ALERT_S)
+    try:
+        wrapped.recv(1)
+    except ssl.SSLError as error:
+        reason = (error.reason or str(error)).lower().rpartition("alert_")[2].replace("_", " ")
+        step = f"if its dates are right it was revoked, or another authority's: {_RENEW}"
+        return Check("broker", "fail", f"{where} refuses this device: {reason}", step)
+    except TimeoutError:
+        pass
+    return Check("broker", "ok", f"{where} is reached, {wrapped.version()}")
 
 
 def _dates(name: str, content: bytes, where: str) -> Check:

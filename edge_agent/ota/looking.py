@@ -10,7 +10,7 @@ from edge_agent import clock
 from edge_agent.config import Config
 from edge_agent.deployment import read_slot
 from edge_agent.layout import Root
-from edge_agent.ota import history, kinds, reference, refreshing
+from edge_agent.ota import history, kinds, reference
 from edge_agent.ota.carrier import Carrier
 from edge_agent.ota.journal import Journal, Plan
 from edge_agent.ota.kinds import Kind
@@ -60,6 +60,8 @@ def look(root: Root, config: Config, carrier: Carrier, *, code: bool = True, try
         TrustError: something does not verify.
         UnavailableError: it could not be had.
     """
+    from edge_agent.ota import refreshing  # late: TUF takes time and memory, and mostly it is too early to look
+
     signed = refreshing.refresh(root, carrier, reference.load(root))
     both, agent = kinds.of_root(root, config), Found(None, None, "nothing")
     if code and both["agent"].slots.active():  # a launcher starts it
@@ -71,6 +73,8 @@ def look(root: Root, config: Config, carrier: Carrier, *, code: bool = True, try
 
 
 def _offer(root: Root, settings: Update, signed: Targets, kind: targets.Kind) -> Offer | None:
+    from edge_agent.ota import refreshing
+
     python = kinds.python_tag() if kind == "agent" else ""
     offers = (refreshing.choose(signed, name, settings.group, kind, python) for name in _profiles(root, settings))
     return next(filter(None, offers), None)

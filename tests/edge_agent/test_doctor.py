@@ -84,7 +84,8 @@ def test_certificates_are_read_and_an_old_one_fails(tmp_path: Path) -> None:
             text = text.replace(f"update/identity/current/{name}", str(file))
         path.write_text(text)
         checks = examined(device, 1)
-    assert levels(checks, "broker", "broker's certificate", "certificate", "CA") == ["ok", "ok", "fail", "ok"]
+    assert levels(checks, "broker", "broker's certificate", "certificate", "CA") == ["fail", "ok", "fail", "ok"]
+    assert checks["broker"]["found"].endswith(" refuses this device: certificate expired")
     assert "until 2022-01-01" in checks["certificate"]["found"]
     assert "identity" in checks["certificate"]["step"]
 

@@ -19,6 +19,12 @@ REQUEST = wire.topic("door-7", "infer", "digits")
 POOLED = wire.topic("", "infer", "digits", pool="line-3")
 
 
+async def subscribed(device: Party) -> None:
+    """Wait until it is connected, and the broker knows what it wants: SUBSCRIBE goes before what it says then."""
+    await until(lambda: device.ups == 1, "connected")
+    await device.offer(100, "godwit/door-7/event")
+
+
 def answer(device: Party, at: int = 0) -> None:
     """As the agent does: the answer first, then accept."""
     request = device.received[at]
@@ -31,7 +37,7 @@ def answer(device: Party, at: int = 0) -> None:
 def test_a_request_is_answered_where_it_says_with_its_correlation(broker: Broker) -> None:
     async def scenario() -> None:
         async with running(broker.url, "door-7", OWN) as device:
-            await until(lambda: device.ups == 1, "connected")
+            await subscribed(device)
             await asyncio.to_thread(
                 asker.say, REQUEST, b"\x00\x01", ResponseTopic="desk/answers", CorrelationData=b"\xff7"
             )
@@ -50,7 +56,7 @@ def test_a_request_is_answered_where_it_says_with_its_correlation(broker: Broker
 def test_in_mqtt_3_1_1_a_level_of_the_topic_tells_which_answer_it_is(broker: Broker, old: str) -> None:
     async def scenario(url: str) -> None:
         async with running(url, "door-7", OWN) as device:
-            await until(lambda: device.ups == 1, "connected")
+            await subscribed(device)
             await asyncio.to_thread(asker.say, f"{REQUEST}/a1", b"?")
             await until(lambda: len(device.received) == 1, "the request")
             answer(device)
@@ -65,7 +71,7 @@ def test_in_mqtt_3_1_1_a_level_of_the_topic_tells_which_answer_it_is(broker: Bro
 def test_what_was_not_accepted_comes_again_to_the_next_process(tmp_path: Path, broker: Broker) -> None:
     async def scenario() -> None:
         async with running(broker.url, "door-7", OWN, session=tmp_path / "s") as first:
-            await until(lambda: first.ups == 1, "connected")
+            await subscribed(first)
             for number in range(3):
                 await asyncio.to_thread(asker.say, REQUEST, b"%d" % number)
             await until(lambda: len(first.received) == 3, "the requests")
@@ -85,7 +91,7 @@ def test_what_a_lost_connection_brought_is_not_accepted_and_takes_no_room(broker
 
     async def scenario() -> None:
         async with running(broker.url, "door-7", OWN) as device:
-            await until(lambda: device.ups == 1, "connected")
+            await subscribed(device)
             for number in range(count):
                 await asyncio.to_thread(asker.say, REQUEST, b"%d" % number)
             await until(lambda: len(device.received) == count, "the requests")
@@ -193,7 +199,7 @@ def test_no_more_than_the_bound_are_here_at_once(tmp_path: Path, caplog: pytest.
 def test_what_is_too_large_is_not_delivered(broker: Broker) -> None:
     async def scenario() -> None:
         async with running(broker.url, "door-7", OWN) as device:
-            await until(lambda: device.ups == 1, "connected")
+            await subscribed(device)
             await asyncio.to_thread(asker.say, REQUEST, bytes(MAX_PACKET_BYTES))
             await asyncio.to_thread(asker.say, REQUEST, b"small")
             await until(lambda: device.payloads() == [b"small"], "the small one")

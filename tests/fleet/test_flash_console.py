@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent import identity
+from edge_agent import renewing
+from edge_agent.layout import Root
 from firmware_profiles import profile
 from tests.edge_agent.support import null_bundle
 from tests.fleet.authorities import godwit as ca
@@ -37,7 +38,9 @@ def test_a_bare_device_behind_a_console(tmp_path: Path, flash: Flash) -> None:
     installed = json.loads(first.stdout)
     assert (installed["deployment"], installed["device"], installed["changed"]) == ("tiny", "door-7", True)
     assert json.loads(again.stdout)["changed"] is False, again.stderr
-    assert identity.current(root / "etc" / "identity").device == "door-7"
+    held = renewing.present(Root(root))
+    assert held is not None
+    assert held.device == "door-7"
     ran = subprocess.run(
         ["/usr/bin/python3", "-S", "-m", "edge_agent", "selftest", str(bundle)],
         env={"PYTHONPATH": str(root / "agent" / "active")},

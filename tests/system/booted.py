@@ -7,10 +7,12 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.edge_agent.support import wait_until
+from tests.fleet.authorities import OwnBroker
 from tools import processes
 from tools.broker import Broker
 
@@ -46,9 +48,11 @@ class Booted(ABC):
 class Machine(Booted):
     """A booted userland in `tree`, which it changes."""
 
-    def __init__(self, tree: Path, log: Path) -> None:
+    def __init__(self, tree: Path, log: Path, bound: Mapping[str, Path] = MappingProxyType({})) -> None:
+        """Args: `log`: its console; `bound`: what folders in it are outside of it."""
         self.tree = tree
         self._log = log
+        self._bound = [f"--bind={outside}:{inside}" for inside, outside in bound.items()]
         self._process: subprocess.Popen[bytes] | None = None
         self._init = 0
 
@@ -62,7 +66,8 @@ class Machine(Booted):
         """Start it, and wait for nothing."""
         line = ["env", *(f"{name}={value}" for name, value in _SETTINGS.items()), "systemd-nspawn", "--quiet", "--boot"]
         line += ["--register=no", "--keep-unit", "--private-network", f"--system-call-filter={_CALLS}"]
-        line += [f"--capability={_CAPABILITIES}", "--kill-signal=SIGRTMIN+3", "--directory", str(self.tree)]
+        line += [f"--capability={_CAPABILITIES}", "--kill-signal=SIGRTMIN+3", *self._bound]
+        line += ["--directory", str(self.tree)]
         with self._log.open("ab") as log:
             self._process = processes.start(line, log, log)
 
@@ -113,21 +118,36 @@ class Machine(Booted):
         return ["nsenter", f"--target={self._init}", "--net", "--"]
 
 
-class BrokerInside(Broker):
-    """A mosquitto of the host on the machine's loopback, until the machine is halted."""
+class Inside(Broker):
+    """A broker of the host on the loopback of `machine`, until that is halted; goes before its kind of broker."""
 
-    def __init__(self, folder: Path, machine: Machine) -> None:
-        self._machine = machine
-        super().__init__(folder)
-        self.port = 1883  # nothing else is on that network
+    machine: Machine
 
     def _find(self) -> list[str]:
-        return [*self._machine.beside(), *super()._find()]
+        return [*self.machine.beside(), *super()._find()]
 
     def _wait_until_it_listens(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _BOOT_S
-        probe = [*self._machine.beside(), "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{self.port}"]
+        probe = [*self.machine.beside(), "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{self.port}"]
         while subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode != 0:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+class BrokerInside(Inside):
+    """One that takes everybody."""
+
+    def __init__(self, folder: Path, machine: Machine) -> None:
+        self.machine = machine
+        super().__init__(folder)
+        self.port = 1883  # nothing else is on that network
+
+
+class OwnBrokerInside(Inside, OwnBroker):
+    """One of the authority in `folder`."""
+
+    def __init__(self, place: Path, folder: Path, machine: Machine) -> None:
+        self.machine = machine
+        super().__init__(place, folder)
+        self.port = 8883

@@ -229,6 +229,7 @@ def plugged_in(service: Machine, kit: Path | None = None) -> Any:
     service.run("systemctl", "start", "media-godwit.mount", check=True)
     outcome = stick / "godwit-outcome" / "door-7.json"
     wait_until(outcome.exists, "an outcome", 90)
+    service.waits("edge-agent-stick.service", "ActiveState", lambda state: state in ("active", "failed"))
     from_the_howto(service, "A stick")
     service.waits("edge-agent-stick.service", "ActiveState", lambda state: state in ("inactive", "failed"))
     return json.loads(outcome.read_text())
