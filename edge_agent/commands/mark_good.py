@@ -18,7 +18,7 @@ def main(arguments: argparse.Namespace) -> int:
     """End the probation; print an `Updated`."""
     root = existing(arguments.root)
     settings = config.load(root.config)
-    with open_root(arguments.root, "mark-good"):
+    with open_root(arguments.root, "mark-good", decides=True):
         updater = Updater(root, settings, None, watch=False)
         updater.resume()
         plan = updater.journal.plan

@@ -23,7 +23,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Make the other slot the active one; the version that is left is not tried again. Print an `Installed`."""
     root = existing(arguments.root)
     settings = config.load(root.config)
-    with open_root(arguments.root, "rollback"):
+    with open_root(arguments.root, "rollback", decides=True):
         updater = Updater(root, settings, None, watch=False)
         updater.resume()
         if updater.journal.state == "proving":

@@ -18,15 +18,18 @@ _SILENT_MS = 20_000
 
 
 @contextmanager
-def open_root(folder: Path, command: str = "") -> Iterator[None]:
+def open_root(folder: Path, command: str = "", *, decides: bool = False) -> Iterator[None]:
     """Hold the lock for `command`, if there is one; tell a disk that refuses as an error.
+
+    Args:
+        decides: as of `held`.
 
     Raises:
         UnavailableError: the folder cannot be written, or another updater works on it.
     """
     try:
         if command:
-            with held(Root(folder.resolve()), command):
+            with held(Root(folder.resolve()), command, decides=decides):
                 yield
         else:
             yield

@@ -11,6 +11,7 @@ import msgspec
 
 from edge_agent import clock
 from edge_agent.layout import Root
+from edge_agent.ota import holding
 from edge_agent.ota.proof import Probation, Verdict, judge
 from firmware_profiles.health import Health
 
@@ -45,7 +46,7 @@ def look(root: Root) -> Seen:
 
 
 def watch(root: Root, probation: Probation) -> Verdict | None:
-    """Wait for the verdict; None where no agent runs, so that there is nobody to judge.
+    """Wait for the verdict; None where no agent runs, so that there is nobody to judge, or a person waits to do it.
 
     An agent that ran since this boot and then is silent for two minutes was taken down, by the new version for all
     we know.
@@ -63,5 +64,5 @@ def watch(root: Root, probation: Probation) -> Verdict | None:
         silent_s = time.monotonic() - heard_s
         if ran and silent_s > SILENT_S:
             return Verdict("unhealthy", f"the agent is silent for {SILENT_S:g} s")
-        if not ran and silent_s > _ABSENT_S:
+        if (not ran and silent_s > _ABSENT_S) or holding.is_wanted(root):
             return None
