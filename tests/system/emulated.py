@@ -30,6 +30,10 @@ _COMMAND_S = 600.0
 _MEMORY_MB = 3072
 
 
+class RefusedError(Exception):
+    """QEMU, or the agent in it, does not do what it was told."""
+
+
 class Computer(Booted):
     """One that boots from `disk`, whose root is what `root` says (as the kernel's `root=`), until it is halted."""
 
@@ -120,7 +124,15 @@ class Computer(Booted):
         """Pull the stick out."""
         self._ask_monitor("device_del", id="plug")
         wait_until(lambda: not self._has_stick(), "the stick to be gone")
-        self._ask_monitor("blockdev-del", **{"node-name": "stick"})
+        wait_until(self._forgets_stick, "QEMU to be done with the stick")
+
+    def _forgets_stick(self) -> bool:
+        """What it was for a device ends a moment after that."""
+        try:
+            self._ask_monitor("blockdev-del", **{"node-name": "stick"})
+        except RefusedError:
+            return False
+        return True
 
     def _has_stick(self) -> bool:
         return any(device["name"] == "plug" for device in self._ask_monitor("qom-list", path="/machine/peripheral"))
@@ -160,7 +172,8 @@ def _line(what: str, **arguments: Any) -> bytes:
 
 def _answer(line: bytes) -> Any:
     told = json.loads(line)
-    assert "return" in told, told
+    if "return" not in told:
+        raise RefusedError(told)
     return told["return"]
 
 
