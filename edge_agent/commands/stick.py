@@ -8,6 +8,7 @@ was signed for it since, `device.pem`, and who did, `ca.pem`.
 from __future__ import annotations
 
 import argparse
+import os
 import contextlib
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def _write(stick: Path, outcome: Outcome) -> None:
         folder.mkdir(exist_ok=True)
         content = msgspec.json.format(msgspec.json.encode(outcome)) + b"\n"
         atomic.write_bytes(folder / f"{outcome.device}.json", content)
+        os.sync()  # FAT writes how long a file is some time after it was renamed, and a stick is pulled out before that
     except OSError as error:
         found = (error.strerror or str(error)).lower()
         raise UnavailableError(Problem(str(stick), "a stick to write to", found, "unlock it")) from None
