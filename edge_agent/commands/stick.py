@@ -8,8 +8,8 @@ was signed for it since, `device.pem`, and who did, `ca.pem`.
 from __future__ import annotations
 
 import argparse
-import os
 import contextlib
+import os
 import subprocess
 import sys
 from datetime import datetime
