@@ -5,6 +5,7 @@ for.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,9 +16,20 @@ import tensorflow as tf
 from converter.passes.keras_graph import DEPTHWISE, MULTIPLYING, Graph
 from converter.training.data import Array
 
-_AT_ONCE = 100
 _ROWS = 60_000
 """Places in images that a fit looks at; a hundred times the values of the largest kernels of small models."""
+
+_FROM = 20 * _ROWS
+"""Places that they are drawn from: of large images fewer are looked at, of which there are many in each."""
+
+_MOST_VALUES = 1 << 24
+"""That are cut out at once, 64 MiB, but at least one image."""
+
+_MOST_INPUTS = 4096
+"""Of a layer that is fitted: squares take 128 MiB, and a minute. A larger one keeps the weights that it has left."""
+
+_AT_ONCE, _LEAST = 100, 50
+"""Images."""
 
 _RIDGE = 1e-3
 """Of the inputs' mean power: so much the old weights hold."""
@@ -40,7 +52,8 @@ def _reads_fewer(layer: Any, new: Any) -> bool:
     if not isinstance(layer, MULTIPLYING) or isinstance(layer, DEPTHWISE):
         return False
     causal = getattr(layer, "padding", "") == "causal"  # no patches are cut out so
-    return not causal and new.kernel.shape[-2] < layer.kernel.shape[-2]
+    small = math.prod(layer.kernel.shape[:-1]) <= _MOST_INPUTS
+    return small and not causal and new.kernel.shape[-2] < layer.kernel.shape[-2]
 
 
 def _fit(model: Any, layer: Any, smaller: Any, new: Any, kept: Array, seen: Array) -> None:
@@ -66,8 +79,11 @@ def _whole(layer: Any) -> Array:
 def _rows(readers: list[Any], layers: tuple[Any, Any], seen: Array) -> Iterator[tuple[Array, Array]]:
     """What `smaller`'s layer reads and what the model's one read, at the same places: float64 [places, inputs + 1]."""
     random = np.random.default_rng(0)
-    for start in range(0, len(seen), _AT_ONCE):
-        part = tf.constant(seen[start : start + _AT_ONCE])
+    in_each = math.prod(layers[0].output.shape[1:-1])
+    seen = seen[: max(_LEAST, _FROM // in_each)]
+    at_once = max(1, min(_AT_ONCE, _MOST_VALUES // (in_each * math.prod(layers[0].kernel.shape[:-1]))))
+    for start in range(0, len(seen), at_once):
+        part = tf.constant(seen[start : start + at_once])
         rows = [_patches(layer, reader(part)) for layer, reader in zip(layers, readers, strict=True)]
         most = max(1, _ROWS * len(part) // len(seen))
         places = random.permutation(len(rows[0]))[:most]

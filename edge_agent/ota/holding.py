@@ -18,7 +18,7 @@ _MODE = 0o600
 _PATIENCE_S, _LOOK_S = 10.0, 0.2
 
 
-def is_wanted(root: Root) -> bool:
+def is_awaited(root: Root) -> bool:
     """Whether somebody waits for the lock who decides what a watch is to find out."""
     return _wish(root).exists()
 
@@ -62,6 +62,7 @@ def _lock(handle: int, root: Root, decides: bool) -> None:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= until:
+                _wish(root).unlink(missing_ok=True)
                 raise
         _wish(root).touch()
         time.sleep(_LOOK_S)

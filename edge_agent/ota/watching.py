@@ -64,5 +64,5 @@ def watch(root: Root, probation: Probation) -> Verdict | None:
         silent_s = time.monotonic() - heard_s
         if ran and silent_s > SILENT_S:
             return Verdict("unhealthy", f"the agent is silent for {SILENT_S:g} s")
-        if (not ran and silent_s > _ABSENT_S) or holding.is_wanted(root):
+        if (not ran and silent_s > _ABSENT_S) or holding.is_awaited(root):
             return None
