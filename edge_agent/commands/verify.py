@@ -39,13 +39,12 @@ def main(arguments: argparse.Namespace) -> int:
     """Print a `Verified`."""
     root = Root(arguments.root.resolve())
     given = read_root(arguments.trust_root) if arguments.trust_root else None
-    new = given is not None and not refreshing.is_pinned(root, given)
     try:
         with tempfile.TemporaryDirectory(prefix="godwit-verify-") as scratch:
             beside = Root(Path(scratch))
             if root.trust.is_dir():
                 shutil.copytree(root.trust, beside.trust)
-            if given is not None and new:
+            if given is not None:
                 refreshing.pin(beside, given)
             signed = refreshing.refresh(beside, FolderCarrier(arguments.kit), reference.load(beside))
     except OSError as error:

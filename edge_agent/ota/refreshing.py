@@ -32,29 +32,17 @@ def pin(root: Root, root_json: bytes) -> None:
         TrustError: it is not a root that verifies itself, or the device trusts another one.
         UnavailableError: it could not be written.
     """
-    if is_pinned(root, root_json):
-        return
-    store = Store(root.trust)
-    try:
-        store.write_root(Trust(root_json).root.version, root_json)
-    except OSError as error:
-        raise _unwritable(store, error) from None
-
-
-def is_pinned(root: Root, root_json: bytes) -> bool:
-    """Whether the device trusts that root, or did before a newer one; False where it trusts nothing yet.
-
-    Raises:
-        TrustError: it is not a root that verifies itself, or the device trusts another one.
-    """
     given = Trust(root_json)
     store = Store(root.trust)
     if store.has_root(given.root.version, root_json):
-        return True
+        return
     if store.read("root") is not None:
         step = "remove its folder trust by hand if it is to trust another repository"
         raise TrustError(Problem(str(root.folder), "a device without trust, or with this root", "another root", step))
-    return False
+    try:
+        store.write_root(given.root.version, root_json)
+    except OSError as error:
+        raise _unwritable(store, error) from None
 
 
 def refresh(root: Root, carrier: Carrier, reference: Reference) -> Targets:

@@ -10,7 +10,7 @@ from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.profile import RuntimeRow
 from fleet.agent_kit import gather, userland, wanted
 from fleet.agent_kit.userland import Userland
-from fleet.flash.goods import Goods
+from fleet.goods import Goods
 
 _gathering = threading.Lock()  # several targets of one kind: one of them gathers
 

@@ -21,10 +21,10 @@ from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.installation import Installed
 from fleet.flash import app_files, holder, plan
 from fleet.flash.adb_server import AdbServer
-from fleet.flash.goods import Goods
 from fleet.flash.phone import About, Phone, told, unavailable
 from fleet.flash.plan import Planned
 from fleet.flash.sources import OfKit, Source
+from fleet.goods import Goods
 
 SHARED = "/data/local/tmp"
 """Where any app may read, and the user of adb may write."""

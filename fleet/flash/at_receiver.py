@@ -19,12 +19,12 @@ from firmware_profiles.serial_link import contents
 from firmware_profiles.serial_link.contents import Cargo
 from fleet.flash import bringing, meeting, plan
 from fleet.flash.given import Given
-from fleet.flash.goods import Goods
 from fleet.flash.plan import Planned
 from fleet.flash.port import Port
 from fleet.flash.road import Facts, Finished, output
 from fleet.flash.serial_target import SerialTarget
 from fleet.flash.sources import KIT, TRUST_ROOT, Source
+from fleet.goods import Goods
 
 _AGAIN_S = 10.0
 _UNASKED: dict[str, Any] = {

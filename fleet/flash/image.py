@@ -23,12 +23,12 @@ from fleet.bootstrap import first_boot
 from fleet.flash import held_file, image_system, parcel, plan, programs
 from fleet.flash.ext4 import New
 from fleet.flash.given import Given
-from fleet.flash.goods import Goods
 from fleet.flash.image_system import System
 from fleet.flash.parcel import Order
 from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT, Facts
 from fleet.flash.sources import Source
+from fleet.goods import Goods
 
 FOLDER = "/var/lib/godwit-flash"
 _UNITS = "/etc/systemd/system"

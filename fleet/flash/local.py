@@ -13,7 +13,7 @@ from pathlib import Path
 
 from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.targets import DEFAULT_GROUP
-from fleet.flash.goods import Goods
+from fleet.goods import Goods
 from fleet.passphrases import VARIABLE, Passphrases
 from fleet.repository import adding, creating, kits, renewing
 from fleet.repository import lists as listing

@@ -9,8 +9,8 @@ from tuf.api.metadata import TargetFile, Targets
 from firmware_profiles import profile
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.targets import DEFAULT_GROUP, Custom, target_path
-from fleet.flash import goods
-from fleet.flash.goods import Goods
+from fleet import goods
+from fleet.goods import Goods
 from fleet.repository.adding import ours
 
 

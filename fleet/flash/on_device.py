@@ -12,11 +12,11 @@ from firmware_profiles.errors import Problem, UnavailableError
 from firmware_profiles.installation import Installed
 from fleet.flash import certifier, parcel, plan, scripts
 from fleet.flash.given import Given
-from fleet.flash.goods import Goods
 from fleet.flash.parcel import Order
 from fleet.flash.plan import Planned
 from fleet.flash.road import DEFAULT_ROOT, Facts, Finished, Road, output
 from fleet.flash.sources import Source
+from fleet.goods import Goods
 
 _MARGIN_BYTES = 32 << 20
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from firmware_profiles.errors import InputError, Problem
 from fleet.agent_kit import gather, userland
 from fleet.flash import scripts
-from fleet.flash.goods import Goods
 from fleet.flash.road import Facts
 from fleet.flash.sources import KIT, TRUST_ROOT, Source
+from fleet.goods import Goods
 from fleet.repository.lists import Listed
 
 

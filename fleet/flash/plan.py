@@ -10,8 +10,8 @@ import msgspec
 
 from firmware_profiles.errors import Problem
 from fleet.agent_kit.userland import PYTHONS
-from fleet.flash.goods import Goods
 from fleet.flash.road import Facts
+from fleet.goods import Goods
 
 _CLOCK_FLOOR_S = 1_735_689_600  # 2025: what this release cannot have been flashed before
 

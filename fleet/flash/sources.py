@@ -12,10 +12,11 @@ from tuf.api.metadata import Metadata, Targets
 
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.targets import KIT_FILE
+from fleet import goods
 from fleet.agent_kit import for_bundles, gather
 from fleet.agent_kit.userland import Userland
-from fleet.flash import goods, local, offered
-from fleet.flash.goods import Goods
+from fleet.flash import local, offered
+from fleet.goods import Goods
 from fleet.repository import kits
 from fleet.repository import lists as listing
 from fleet.repository.lists import Listed

@@ -23,10 +23,10 @@ from fleet.agent_kit import for_bundles, gather
 from fleet.agent_kit.userland import Userland
 from fleet.flash import holder, plan, stick_agents, stick_requests
 from fleet.flash.given import Given
-from fleet.flash.goods import Goods
 from fleet.flash.plan import Planned
 from fleet.flash.sources import KIT, TRUST_ROOT, Source
 from fleet.flash.stick_requests import Asking
+from fleet.goods import Goods
 from fleet.repository.lists import Listed
 
 FOLDER = "godwit"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.targets import target_path
+from fleet import goods
 from fleet.agent_kit import for_bundles, gather
 from fleet.agent_kit.userland import Userland
-from fleet.flash import goods
-from fleet.flash.goods import Goods
+from fleet.goods import Goods
 from fleet.repository.adding import ours
 from fleet.repository.kits import Planned
 from fleet.repository.lists import Listed

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_profiles.words import VERSION_PATTERN
-from fleet.flash import goods, plan
-from fleet.flash.goods import Goods
+from fleet import goods
+from fleet.flash import plan
 from fleet.flash.road import Facts
+from fleet.goods import Goods
 from tests.edge_agent.support import null_bundle
 
 FACTS = Facts(
