@@ -60,7 +60,8 @@ def test_the_runtimes_load(inside: Inside, module: str) -> None:
 
 
 def test_the_tests_of_the_device_side_pass(inside: Inside) -> None:
-    folders = ["tests/firmware_profiles", "tests/edge_agent", "tests/fleet"]
+    # What flashes is the host's side; what it does on this Python is in test_arm.
+    folders = ["tests/firmware_profiles", "tests/edge_agent"]
     finished = inside("python3", "-m", "pytest", "-q", "-n", "2", "-m", "not system", *folders, folder=TREE)
     print(finished.stdout)
     assert finished.returncode == 0, finished.stdout[-8000:] + finished.stderr
