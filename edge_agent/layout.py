@@ -113,6 +113,11 @@ class Root(NamedTuple):
         return self.folder / "run" / "request"
 
     @property
+    def asked(self) -> Path:
+        """That request, as the updater's unit took it."""
+        return self.update / "asked"
+
+    @property
     def trust(self) -> Path:
         """Signed metadata, and what is known of the time."""
         return self.folder / "trust"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -28,11 +29,12 @@ def main(arguments: argparse.Namespace) -> int:
     with open_root(arguments.root, "update"):
         if arguments.at_boot:
             return _at_boot(root, settings)
+        asked = _asked(root)  # first: a certificate that comes after `_renew` is asked for again
         _renew(root, settings)
         carrier = _carrier(root, settings) if settings.update.url else None
         updater = Updater(root, settings, carrier, watch=True)
         updater.resume()
-        done = _look(root, settings, updater, arguments.now or _asked(root))
+        done = _look(root, settings, updater, arguments.now or asked)
     raise_if_failed(updater)
     print(msgspec.json.encode(done).decode() if arguments.json else _for_people(done))
     return 0
@@ -67,8 +69,11 @@ def _carrier(root: Root, settings: Config) -> Carrier:
 
 def _asked(root: Root) -> bool:
     """Whether the agent asked for a check; from then on it may ask again."""
-    asked = root.request.is_symlink() or root.request.exists()
-    root.request.unlink(missing_ok=True)
+    asked = False
+    for path in (root.request, root.asked):
+        with contextlib.suppress(OSError):  # none, or a folder: whatever the agent lays there holds up no update
+            path.unlink()
+            asked = True
     return asked
 
 

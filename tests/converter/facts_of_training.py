@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import tempfile
 import time
@@ -15,7 +16,8 @@ import numpy as np
 
 from converter.passes.finetune import Watch, finetune
 from converter.passes.keras_graph import copied
-from converter.training import data, objective
+from converter.training import data, objective, run
+from converter.training.protocol import Train
 from converter.training.settings import Settings
 from converter.training.stepping import TooLittleTimeError
 from firmware_profiles.errors import InputError
@@ -42,6 +44,7 @@ def main() -> None:
         "after_power_cut": whole["weights"] == _cut_and_resumed(model, split)["weights"],
         "diverged": {key: wild[key] for key in ("diverged", "epochs", "finite", "told")},
         "told": whole["told"],
+        "int8_by_batch": [_int8(model, ours, batch) for batch in (16, 64, 128)],
         "no_time": _no_time(model, split),
         "bad": {name: _checked(model, *case) for name, case in _bad(ours).items()},
     }
@@ -76,6 +79,18 @@ def _cut_and_resumed(model: Any, split: data.Split) -> dict[str, Any]:
         found = _run(model, split, QUICK, Watch(told.append, Path(folder), "one"))
         assert len(told) == 1, told
         return found
+
+
+def _int8(model: Any, items: data.Items, batch: int) -> str:
+    """Hash of the file that one epoch of qat-int8 leads to."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder, "made")
+        model.save(source := Path(folder, "model.keras"))
+        np.savez(of := Path(folder, "train.npz"), t0=items.x, y=items.y)
+        paths = (str(source), "keras", "qat-int8", "classification", str(of), "", str(target), str(Path(folder, "at")))
+        settings = msgspec.structs.replace(QUICK, epochs=1, batch=batch)
+        made = run.run(Train(*paths, "one", settings), lambda _: None)
+        return hashlib.sha256(Path(made.file).read_bytes()).hexdigest()
 
 
 def _no_time(model: Any, split: data.Split) -> str:

@@ -41,6 +41,12 @@ def test_a_budget_below_one_epoch_is_told(facts: Any) -> None:
     assert facts["no_time"].startswith("one epoch takes about")
 
 
+def test_int8_is_trained_in_batches_of_64_at_least(facts: Any) -> None:
+    small, least, large = facts["int8_by_batch"]
+    assert small == least
+    assert large != least
+
+
 @pytest.mark.parametrize(
     ("case", "told"),
     [

@@ -17,11 +17,13 @@ from tests.edge_agent.ota.signed import Repository
 from tests.edge_agent.support import MODELS, wait_until, write_bundle
 from tests.system import userland
 from tests.system.booted import BrokerInside, Machine
-from tests.system.serviced import PROFILE, ROOT, UNIT, agent, hangs, picture, prepared, runs, status
+from tests.system.serviced import PROFILE, ROOT, UNIT, agent, device_root, hangs, picture, prepared, runs, status
 
 pytestmark = pytest.mark.system
 
 HOWTO = userland.ROOT / "docs" / "howto" / "service.md"
+UPDATER = "edge-agent-update.service"
+STARTS = f"Starting {UPDATER}"
 HURRIED = "[Unit]\nStartLimitBurst=4\n[Service]\nWatchdogSec=4\nRestartSec=200ms\nRestartSteps=0\n"
 CONFIGURATION = f"""
 [worker]
@@ -256,7 +258,24 @@ def test_a_stick_brings_a_version_to_which_the_running_agent_switches(service: M
     wait_until(lambda: status(service).get("version") == "2.0", "the agent to switch", 90)
     runs(service)
     assert service.shows(UNIT, "MainPID") == before
-    service.waits("edge-agent-update.service", "ExecMainStartTimestampMonotonic", lambda at: at not in ("", "0"))
+    service.waits(UPDATER, "ExecMainStartTimestampMonotonic", lambda at: at not in ("", "0"))
+
+
+def test_a_request_that_comes_as_the_updater_ends_starts_it_again(service: Machine) -> None:
+    agent(service, "mark-good", "--root", ROOT)  # it watches what the stick brought
+    drop_in = service.tree / "etc/systemd/system" / f"{UPDATER}.d/late.conf"
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text(f"[Service]\nExecStartPost=-/usr/bin/mv {ROOT}/run/late {ROOT}/run/request\n")
+    service.run("systemctl", "daemon-reload", check=True)
+    service.waits(UPDATER, "ActiveState", lambda state: state == "inactive")
+    before = service.journal(UPDATER).count(STARTS)
+    service.run("runuser", "-u", "godwit", "--", "touch", f"{ROOT}/run/late", check=True)
+    service.run("systemctl", "start", UPDATER, check=True)
+    wait_until(lambda: service.journal(UPDATER).count(STARTS) == before + 2, "another start", 30)
+    service.waits(UPDATER, "ActiveState", lambda state: state == "inactive")
+    assert not device_root(service).asked.exists()
+    drop_in.unlink()
+    service.run("systemctl", "daemon-reload", check=True)
 
 
 def test_after_another_boot_it_runs_by_itself(service: Machine) -> None:

@@ -83,6 +83,16 @@ def test_it_looks_when_it_is_time_or_when_it_is_asked(device: Updated) -> None:
     assert not (device.root / "run" / "request").exists()
 
 
+def test_what_its_unit_took_counts_and_a_folder_in_place_of_a_request_holds_nothing_up(device: Updated) -> None:
+    with served(device.repository.folder) as url:
+        device.configure(f'[update]\nurl = "{url}"')
+        device.says("update")
+        (device.root / "update" / "asked").touch()
+        (device.root / "run" / "request").mkdir()
+        results = [json.loads(device.says("update", "--json").stdout)["result"] for _ in range(2)]
+    assert results == ["up_to_date", "not_due"]
+
+
 def test_devices_of_a_fleet_look_at_times_of_their_own_within_a_tenth() -> None:
     settings, now_ms, names = Update(interval_s=3600), clock.uptime_ms(), [f"door-{number}" for number in range(60)]
 
