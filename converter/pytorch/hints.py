@@ -27,7 +27,10 @@ def heard(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, torch.Te
 
 
 def odd(teacher: nn.Module, student: nn.Module, names: Sequence[str], example: torch.Tensor) -> list[Problem]:
-    """Hints that do not fit: both must have the layer, and its answers be of one shape."""
+    """Hints that do not fit: both must have the layer, and its answers be of one shape.
+
+    Both networks are in evaluation mode.
+    """
     problems = []
     for name in names:
         shapes = [_shape(model, name, example) for model in (teacher, student)]
@@ -41,6 +44,6 @@ def _shape(model: nn.Module, name: str, example: torch.Tensor) -> tuple[int, ...
     if name not in dict(model.named_modules()):
         return None
     with heard(model, [name]) as found, torch.no_grad():
-        model.eval()(example)
+        model(example)
     answer = found.get(name)
     return tuple(answer.shape[1:]) if isinstance(answer, torch.Tensor) else None

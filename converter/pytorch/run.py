@@ -106,9 +106,9 @@ class _PyTorch:
     def run(self, student: Any, split: Split, settings: Settings, distil: bool, rules: Sequence[Rule]) -> loop.Run:
         wanted = objective.plain(self._task)
         if distil:
-            teacher = self._teacher.module.eval()
+            teacher = self._teacher.module  # as it was loaded; of an exported program the mode is fixed
             layers = [] if isinstance(student, qat.Simulated) else settings.hints  # it has other layers' answers
-            if problems := hints.odd(teacher, student, layers, self._network.moved(split.train.x[:1])):
+            if problems := hints.odd(teacher, student.eval(), layers, self._network.moved(split.train.x[:1])):
                 raise InputError(*problems)
             wanted = objective.distilling(self._task, teacher, self._theirs, settings, self.loss, layers)
         return loop.Run(student, self._network, split.train, settings, wanted, self._task, rules)

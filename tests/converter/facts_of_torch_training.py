@@ -50,6 +50,9 @@ def main(folder: Path) -> None:
         "sensitive": _told_of(folder, "channels50+finetune-float32", channels_ratios="sensitivity"),
         "by_size": _told_of(folder, "channels50+finetune-float32", channels_by="l1"),
         "hinted": [_told_of(folder, "distil-float32", hints=hints)["told"][0] for hints in ([], ["second"])],
+        "taught": [
+            _run(folder, "distil-float32", teacher=teacher)["weights"] for teacher in ("", _exported(model, folder))
+        ],
         "padded": channels.thinned(_Padded().eval(), torch.rand(1, 1, 8, 8), 0.5, "l2"),
         "bad": {
             "empty": _told(lambda: channels.thinned(copy.deepcopy(model), torch.rand(1, 1, 8, 8), 0.95, "l2")),
@@ -58,6 +61,7 @@ def main(folder: Path) -> None:
             "batch": _told(lambda: _run(folder, "qat-int8", code="odd_nets:one_at_a_time")),
             "labels": _told(lambda: _run(folder, "qat-int8", data=_with(folder, y=y + 5))),
             "shape": _told(lambda: _run(folder, "qat-int8", data=_with(folder, t0=x[:, :, :4]))),
+            "teacher": _told(lambda: _run(folder, "distil-float32", teacher=_exported(model, folder, batches=False))),
         },
         "form": [objective.form(each) for each in _outputs()],
         "zeros": whole["zeros"],
@@ -85,7 +89,7 @@ def _run(
         recipe=recipe,
         task="classification",
         data=changes.get("data", str(folder / "tensors.npz")),
-        teacher="",
+        teacher=changes.get("teacher", ""),
         target=str(folder / "out"),
         checkpoints=checkpoints or tempfile.mkdtemp(dir=folder),
         key="one",
@@ -98,6 +102,14 @@ def _run(
     state = torch.export.load(found.file).state_dict
     sums = [float(each.double().sum()) for each in state.values()]
     return {"weights": sums, "zeros": found.zeros, "told": told, "said": found.said}
+
+
+def _exported(model: torch.nn.Module, folder: Path, *, batches: bool = True) -> str:
+    """A teacher as people bring one."""
+    path = str(folder / "teacher.pt2")
+    dynamic = ({0: torch.export.Dim.DYNAMIC},) if batches else None
+    torch.export.save(torch.export.export(model, (torch.rand(1 + batches, 1, 8, 8),), dynamic_shapes=dynamic), path)
+    return path
 
 
 def _told_of(folder: Path, recipe: str, **settings: Any) -> dict[str, Any]:

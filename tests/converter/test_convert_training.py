@@ -37,9 +37,14 @@ profiles = ["linux-x86_64"]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("digits")
-    line = [sys.executable, "-m", "tests.converter.make_digits", str(folder)]
-    subprocess.run(line, cwd=ROOT, check=True, capture_output=True)
+    return made("make_digits", tmp_path_factory.mktemp("digits"))
+
+
+def made(script: str, folder: Path) -> Path:
+    """What a script beside this file writes, and a project file for it."""
+    subprocess.run(
+        [sys.executable, "-m", f"tests.converter.{script}", folder], cwd=ROOT, check=True, capture_output=True
+    )
     (folder / "godwit.toml").write_text(_PROJECT, encoding="utf-8")
     return folder
 
@@ -82,6 +87,17 @@ def test_ctrl_c_stops_a_training_and_the_next_run_goes_on_at_its_epoch(project: 
     trained = msgspec.json.decode(second.stdout, type=Report).candidate("qat-int8").trained
     assert trained is not None
     assert [point.epoch for point in trained.phases[0].curve] == [0, 1, 2, 3]
+
+
+def test_zeros_of_1x1_are_stored_as_such_where_all_profiles_have_kernels_for_them(
+    godwit: Godwit, tmp_path: Path
+) -> None:
+    path = changed(made("make_pointwise", tmp_path), "pi.toml", '"linux-x86_64"', '"raspberry-pi-5"')
+    path.write_text(path.read_text().replace("max_drop_points = 5", "max_drop_points = 100").replace("= 4", "= 1"))
+    code, out, err = godwit("convert", path, "--recipe", "prune80+finetune-float32", "--json")
+    assert code == 0, err
+    found = msgspec.json.decode(out, type=Report).candidate("prune80+finetune-float32")
+    assert any("2 layers of 1 × 1 stored sparse" in said for said in found.said), found.said
 
 
 def test_the_plan_names_what_is_trained(godwit: Godwit, project: Path) -> None:
