@@ -15,8 +15,8 @@ from statistics import median
 from edge_agent import clock, config
 from edge_agent.link.outgoing import Waiting
 from edge_agent.link.spool import open_spool
-from firmware_profiles import wire
-from firmware_profiles.wire import ClassScore, Input
+from firmware_profiles import results, wire
+from firmware_profiles.results import ClassScore, Input
 
 MESSAGES = 10_000
 GROUP = 100
@@ -33,7 +33,7 @@ def message(spool_id: str) -> wire.Prediction:
         version="1.0",
         input=Input("camera", 1),
         latency_ms=0.123,
-        result=wire.Classification([ClassScore(index, f"class-{index}", 0.3) for index in range(3)]),
+        result=results.Classification([ClassScore(index, f"class-{index}", 0.3) for index in range(3)]),
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from edge_agent.config import Config
 from edge_agent.layout import Root
 from edge_agent.link.mqtt import Link, Received, Retained
-from firmware_profiles import atomic, wire
+from firmware_profiles import atomic, topics
 from firmware_profiles.wire import Certificate
 
 _MAX_BYTES = 16_384
@@ -29,7 +29,7 @@ class Certified:
         self._link = link
         self._tell = tell
         self._concerned = config.broker.names_identity
-        self._topic = wire.topic(config.device, "identity")
+        self._topic = topics.topic(config.device, "identity")
         self._current = self._in_use()
         self._said = 0
 

@@ -12,7 +12,8 @@ import msgspec
 from edge_agent.inference import InferReply, InferRequest
 from edge_agent.runtime_config import External
 from edge_agent.source_config import SourceSettings
-from firmware_profiles.wire import Input, Result, RuntimeInUse, SkippedRuntime
+from firmware_profiles.results import Input, Result
+from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
 
 _LENGTH = struct.Struct("<I")
 _MAX_FRAME_BYTES = 64 << 20

@@ -9,7 +9,7 @@ import msgspec
 from edge_agent.hosting import Host
 from edge_agent.layout import Root
 from edge_agent.link.mqtt import Link, Received
-from firmware_profiles import wire
+from firmware_profiles import topics, wire
 from firmware_profiles.wire import Command, Reply
 
 _AGAIN_S = 60.0
@@ -35,7 +35,7 @@ class Commanded:
             done, error = "", f'expected {{"command": "update"}}, found something else: {problem}'
         version = self._host.deployment.manifest.version
         reply = Reply(device=self._device, version=version, done=done, error=error)
-        topic = wire.reply_topic(wire.Topic(self._device, "cmd"), message.response_topic)
+        topic = topics.reply_topic(topics.Topic(self._device, "cmd"), message.response_topic)
         self._link.publish(topic, wire.encode(reply), message.correlation)
         self._link.accept(message.token)
 

@@ -32,7 +32,7 @@ from edge_agent.runtime_config import Runtime
 from edge_agent.source_config import SourceSettings
 from edge_agent.update_config import Update
 from edge_agent.web import address
-from firmware_profiles import broker_url, schema, wire
+from firmware_profiles import broker_url, schema, topics
 from firmware_profiles.errors import InputError, Problem
 from firmware_profiles.words import Name, Positive
 
@@ -140,8 +140,8 @@ def load(path: Path) -> Config:
         broker_url.parse(config.broker.url, f"{path}: broker.url")
     except InputError as error:
         problems += error.problems
-    if config.device == wire.POOL:
-        found = f"{wire.POOL!r}, a word of the topics"
+    if config.device == topics.POOL:
+        found = f"{topics.POOL!r}, a word of the topics"
         problems.append(Problem(f"{path}: device", "a device's name", found, "rename it"))
     problems += _twice(f"{path}: source", [source.name for source in config.source], "rename one")
     problems += _twice(f"{path}: publish", [row.model for row in config.publish], "keep one row a model")

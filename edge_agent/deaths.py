@@ -11,7 +11,8 @@ from edge_agent.hosted import Hosted
 from edge_agent.restarts import Restarts
 from edge_agent.suspect import Suspect
 from firmware_profiles.manifest import Model
-from firmware_profiles.wire import Input, SkippedRuntime
+from firmware_profiles.results import Input
+from firmware_profiles.wire import SkippedRuntime
 
 
 class Verdict(NamedTuple):

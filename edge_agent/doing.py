@@ -7,7 +7,7 @@ import os
 
 import msgspec
 
-from firmware_profiles.wire import Input
+from firmware_profiles.results import Input
 
 _BYTES = 4096
 _HEAD = 2

@@ -23,7 +23,8 @@ from edge_agent.config import Config
 from edge_agent.deployment import Deployment
 from edge_agent.outbox import Outbox
 from edge_agent.record import Record
-from firmware_profiles.wire import Input, RuntimeInUse, SkippedRuntime
+from firmware_profiles.results import Input
+from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from edge_agent.inference import InferReply, InferRequest
 from edge_agent.pipeline import Pipeline
 from edge_agent.runtimes.base import Array
 from firmware_profiles.manifest import Link, Manifest, entries
-from firmware_profiles.wire import Detections, Result, RuntimeInUse
+from firmware_profiles.results import Detections, Result
+from firmware_profiles.wire import RuntimeInUse
 
 if TYPE_CHECKING:
     from edge_agent.web.answering import Answers

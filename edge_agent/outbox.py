@@ -18,8 +18,9 @@ from edge_agent.link.spool import Spool
 from edge_agent.link.window import IN_FLIGHT
 from edge_agent.losses import Losses
 from edge_agent.publish import Publisher
-from firmware_profiles import wire
-from firmware_profiles.wire import Header, Input, MessageClass, Summary
+from firmware_profiles import topics, wire
+from firmware_profiles.results import Input
+from firmware_profiles.wire import Header, MessageClass, Summary
 
 _DELETE_AFTER_S = 0.5
 """Less than a window of acknowledged messages can wait for others: a crash repeats no more than these."""
@@ -58,7 +59,7 @@ class Outbox:
             decision = self.publisher.decide(answer, predicted.uptime_ms / 1000)
             if decision.send:
                 build = partial(self._prediction, moment, version, predicted.input, answer, decision.summary)
-                self.spool.put("prediction", wire.topic(self._device, "prediction", answer.model), build)
+                self.spool.put("prediction", topics.topic(self._device, "prediction", answer.model), build)
         self.spool.answered(predicted.input)
         self._commit_soon()
 
@@ -89,7 +90,7 @@ class Outbox:
         self.events[name] += 1
         self._put(
             "event",
-            wire.topic(self._device, "event"),
+            topics.topic(self._device, "event"),
             lambda seq: wire.Event(
                 seq=seq,
                 spool=self.spool.id,
@@ -109,7 +110,7 @@ class Outbox:
 
     def telemetry(self, build: Callable[[int], wire.Telemetry]) -> None:
         """How the device does; `build` gets the message's number."""
-        self._put("telemetry", wire.topic(self._device, "telemetry"), build)
+        self._put("telemetry", topics.topic(self._device, "telemetry"), build)
 
     def forget(self, source: str, names: list[str]) -> None:
         """Positions that are gone from their source."""

@@ -17,7 +17,8 @@ from edge_agent.runtimes import cache
 from edge_agent.runtimes.base import Array, Opening, Runtime, open_runtime, unavailable
 from firmware_profiles.errors import BundleError, GodwitError, Problem, RefusedError, UnavailableError
 from firmware_profiles.manifest import Model, RuntimeClaim
-from firmware_profiles.wire import Result, RuntimeInUse, SkippedRuntime
+from firmware_profiles.results import Result
+from firmware_profiles.wire import RuntimeInUse, SkippedRuntime
 
 
 class Pipeline:

@@ -8,16 +8,8 @@ from typing import NamedTuple
 
 from edge_agent.channel import Answer
 from edge_agent.publish_config import Publish
-from firmware_profiles.wire import (
-    Anomaly,
-    Classification,
-    Detections,
-    Embedding,
-    Regression,
-    Result,
-    Segmentation,
-    Summary,
-)
+from firmware_profiles.results import Anomaly, Classification, Detections, Embedding, Regression, Result, Segmentation
+from firmware_profiles.wire import Summary
 
 
 class Decision(NamedTuple):

@@ -18,13 +18,13 @@ from edge_agent.monitor import machine
 from edge_agent.monitor.readings import Monitor, Places
 from edge_agent.monitor.wear import Wear
 from edge_agent.status import Status
-from firmware_profiles import VERSION, broker_url, wire
+from firmware_profiles import VERSION, broker_url, topics, wire
 
 
 def status(device: str, state: Literal["online", "stopped", "offline"]) -> Retained:
     """The retained status message."""
     moment = clock.moment()
-    return Retained(wire.topic(device, "status"), wire.encode(wire.Status(state, moment.time)))
+    return Retained(topics.topic(device, "status"), wire.encode(wire.Status(state, moment.time)))
 
 
 class Reporter:
@@ -57,7 +57,7 @@ class Reporter:
             version=manifest.version,
             models=self._host.in_use,
         )
-        return Retained(wire.topic(self._config.device, "info"), wire.encode(info))
+        return Retained(topics.topic(self._config.device, "info"), wire.encode(info))
 
     def telemetry(self, seq: int) -> wire.Telemetry:
         """How the device does, right now."""

@@ -17,8 +17,10 @@ from edge_agent.hosting import Host
 from edge_agent.inference import InferReply, InferRequest
 from edge_agent.link.mqtt import Link, Received
 from edge_agent.source_config import MqttTopic
-from firmware_profiles import wire
-from firmware_profiles.wire import Reply, Result, Topic
+from firmware_profiles import topics, wire
+from firmware_profiles.results import Result
+from firmware_profiles.topics import Topic
+from firmware_profiles.wire import Reply
 
 _DEATHS = 2
 _UNAVAILABLE = 503
@@ -48,7 +50,7 @@ class Requested:
     def __init__(self, config: Config, host: Host, link: Link) -> None:
         self._device = config.device
         self._pools = config.broker.pools
-        self._certificate = [wire.topic(config.device, "certificate")] * config.broker.names_identity
+        self._certificate = [topics.topic(config.device, "certificate")] * config.broker.names_identity
         self._host = host
         self._link = link
         self._waiting: list[_Waiting] = []
@@ -58,14 +60,14 @@ class Requested:
     def configure(self, config: Config) -> None:
         """Receive what `config` declares from now on."""
         self._sources = [source for source in config.source if isinstance(source, MqttTopic)]
-        requests = wire.request_filters(
+        requests = topics.request_filters(
             self._device, self._pools, [model.name for model in self._host.deployment.manifest.models]
         )
         self._link.subscribe([*requests, *self._certificate, *(source.topic for source in self._sources)])
 
     def received(self, message: Received) -> None:
         """A message of the broker's."""
-        topic = wire.parse_topic(message.topic)
+        topic = topics.parse_topic(message.topic)
         if topic is not None and topic.kind == "infer":
             waiting = _Waiting(message, topic)
             self._waiting.append(waiting)
@@ -108,7 +110,7 @@ class Requested:
             result=said.result,
             error=said.error,
         )
-        topic = wire.reply_topic(waiting.topic, waiting.message.response_topic)
+        topic = topics.reply_topic(waiting.topic, waiting.message.response_topic)
         self._link.publish(topic, wire.encode(answer), waiting.message.correlation)
         self._waiting.remove(waiting)
         self._link.accept(waiting.message.token)

@@ -38,7 +38,7 @@ from edge_agent.serving import Serving
 from edge_agent.spawning import Spawned
 from edge_agent.updates_told import UpdatesTold
 from edge_agent.web import address
-from firmware_profiles import VERSION, wire
+from firmware_profiles import VERSION, topics
 
 _STATUS_S = 1.0
 _FIRST_TELEMETRY_S = 5.0
@@ -190,9 +190,9 @@ class Supervisor:
         self._parts.outbox.event("certificate_dates_unchecked", "warning", text)
 
     def _received(self, message: Received) -> None:
-        if message.topic == wire.topic(self._config.device, "cmd"):
+        if message.topic == topics.topic(self._config.device, "cmd"):
             self._parts.commanded.received(message)
-        elif message.topic == wire.topic(self._config.device, "certificate"):
+        elif message.topic == topics.topic(self._config.device, "certificate"):
             self._parts.certified.received(message)
         else:
             self._parts.requested.received(message)

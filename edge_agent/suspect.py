@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_profiles.wire import Input
+from firmware_profiles.results import Input
 
 DEATHS = 3
 """As many as give a runtime up (`restarts`): where another is left, it has a try at the input too."""

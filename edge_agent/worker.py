@@ -40,7 +40,7 @@ from edge_agent.flow.source import Item
 from edge_agent.models import Models
 from edge_agent.proving import prove
 from firmware_profiles.errors import GodwitError, InputError
-from firmware_profiles.wire import Input
+from firmware_profiles.results import Input
 
 if TYPE_CHECKING:
     from edge_agent.flow.dataset import Dataset

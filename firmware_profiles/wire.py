@@ -1,4 +1,4 @@
-"""The wire: MQTT topics and messages. The only place where either is built or parsed.
+"""The wire: MQTT messages. The only place where one is built or parsed; topics are in topics.py, answers in results.py.
 
 Topics are `godwit/<device>/<rest>` and, of a pool, `godwit/pool/<pool>/<rest>`; payloads are JSON of
 the structs below, but for requests, which are whatever the model takes. `docs/wire.md` and
@@ -12,17 +12,16 @@ number is a lost message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from firmware_profiles.results import Input, Result
 from firmware_profiles.words import NAME_PATTERN
 
-ROOT = "godwit"
 MAX_MESSAGE_BYTES = 1 << 20
 
 MessageClass = Literal["event", "prediction", "telemetry"]
@@ -30,194 +29,6 @@ CLASSES: tuple[MessageClass, ...] = ("event", "prediction", "telemetry")
 """Most important first: what is dropped when a spool is full is dropped from the other end."""
 
 Device = Annotated[str, Meta(pattern=NAME_PATTERN)]
-
-
-POOL = "pool"
-"""The second level of a pool's topics, so no device's name."""
-
-_WITH_ID = ("infer", "reply")
-_MAX_ID = 128
-
-
-class Topic(NamedTuple):
-    """A parsed topic.
-
-    `godwit/<device>/<kind>[/<model>[/<id>]]` or `godwit/pool/<pool>/<kind>/<model>[/<id>]`.
-
-    Attributes:
-        device: empty in a pool's topic.
-        id: which request it is, or which one it answers; only where `kind` is "infer" or "reply".
-        pool: empty in a device's topic.
-    """
-
-    device: str
-    kind: str
-    model: str = ""
-    id: str = ""
-    pool: str = ""
-
-
-def topic(device: str, kind: str, model: str = "", id: str = "", pool: str = "") -> str:  # noqa: A002  # as in Topic
-    """The topic of `kind`, a key of `MESSAGES` or "infer", of a device or, if one is named, of a pool."""
-    return "/".join(filter(None, (ROOT, f"{POOL}/{pool}" if pool else device, kind, model, id)))
-
-
-def subscription(device: str = "+") -> str:
-    """Filter that matches everything one device (or every device) says."""
-    return f"{ROOT}/{device}/#"
-
-
-def request_filters(device: str, pools: Iterable[str], models: Iterable[str]) -> list[str]:
-    """Filters for all requests and commands to a device, and for its share of its pools', for the models it has."""
-    models = list(models)
-    shares = [f"$share/{pool}/{topic('', 'infer', model, '#', pool)}" for pool in pools for model in models]
-    return [topic(device, "infer", "#"), topic(device, "cmd"), *shares]
-
-
-def parse_topic(text: str) -> Topic | None:
-    """The parts of one of our topics; None for any other."""
-    root, *rest = text.split("/")
-    if root != ROOT or not 2 <= len(rest) <= 5 or not all(rest):
-        return None
-    where = {"device": rest.pop(0)}
-    if where["device"] == POOL:
-        where = {"device": "", "pool": rest.pop(0)}
-    kind, model, id_, *more = [*rest, "", "", ""]
-    if not kind or any(more) or (id_ and kind not in _WITH_ID) or len(id_) > _MAX_ID:
-        return None
-    if "pool" in where and not (model and kind in _WITH_ID):
-        return None
-    return Topic(kind=kind, model=model, id=id_, **where)
-
-
-def reply_topic(request: Topic, response_topic: str = "") -> str:
-    """Where the answer to a request goes: to its response topic (MQTT 5), else to `reply` beside `infer`.
-
-    A response topic among our own that is no `reply` is passed over: whoever may ask a device must not
-    make it say what it never said.
-    """
-    of_ours = response_topic.partition("/")[0] == ROOT
-    asked = parse_topic(response_topic) if of_ours else None
-    admitted = asked is not None and asked.kind == "reply" if of_ours else bool(response_topic)
-    if admitted and not set(response_topic) & set("+#\0") and not response_topic.startswith("$"):
-        return response_topic
-    return topic(request.device, "reply", request.model, request.id, request.pool)
-
-
-class Input(msgspec.Struct, frozen=True):
-    """Which input a prediction answers; the same after any restart.
-
-    Attributes:
-        source: name of the source in the agent's configuration.
-        position: where in the source: an index in a data set, a file's name in a folder.
-    """
-
-    source: str
-    position: int | str
-
-
-class ClassScore(msgspec.Struct, frozen=True):
-    """One class of a classification; `score` is a probability where the model gives one."""
-
-    index: int
-    label: str
-    score: float
-
-
-class Classification(msgspec.Struct, frozen=True, tag="classification", tag_field="task"):
-    """The best classes, best first; none where all score below the declared threshold."""
-
-    top: list[ClassScore]
-
-
-class Regression(msgspec.Struct, frozen=True, tag="regression", tag_field="task", omit_defaults=True):
-    """The values of the model's output, flattened in C order, scaled as declared.
-
-    Attributes:
-        names, units: of the values, where they are declared.
-    """
-
-    values: list[float]
-    names: list[str] = []
-    units: list[str] = []
-
-
-class Box(msgspec.Struct, frozen=True):
-    """Edges in pixels of the image as it came in, whatever was cut or resized for the model."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-class Detection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One object.
-
-    Attributes:
-        then: what other models said about the part of the image in the box, by their names.
-    """
-
-    index: int
-    label: str
-    score: float
-    box: Box
-    then: dict[str, Result] = {}
-
-
-class Detections(msgspec.Struct, frozen=True, tag="detection", tag_field="task"):
-    """The objects in an image, best first."""
-
-    objects: list[Detection]
-
-
-class ClassShare(msgspec.Struct, frozen=True):
-    """One class of a segmentation; `share` of the pixels, from 0 to 1."""
-
-    index: int
-    label: str
-    share: float
-
-
-class Segmentation(msgspec.Struct, frozen=True, tag="segmentation", tag_field="task"):
-    """The classes that some pixel has, the largest first; bars around the image do not count."""
-
-    classes: list[ClassShare]
-
-
-class Anomaly(msgspec.Struct, frozen=True, tag="anomaly", tag_field="task"):
-    """How unlike what it was trained on a model finds the input.
-
-    Attributes:
-        score: error of the reconstruction.
-        is_anomaly: whether it is above the declared threshold; None without one.
-    """
-
-    score: float
-    is_anomaly: bool | None
-
-
-class Embedding(msgspec.Struct, frozen=True, tag="embedding", tag_field="task"):
-    """A vector; alike inputs have vectors that lie close together."""
-
-    vector: list[float]
-
-
-class RawTensor(msgspec.Struct, frozen=True):
-    """One output tensor; `values` in C order, `shape` with the batch dimension, which is 1."""
-
-    name: str
-    shape: list[int]
-    values: list[float]
-
-
-class Raw(msgspec.Struct, frozen=True, tag="raw", tag_field="task"):
-    """The model's output tensors as they are."""
-
-    tensors: list[RawTensor]
-
-
-Result = Classification | Regression | Detections | Segmentation | Anomaly | Embedding | Raw
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from firmware_profiles import wire
+from firmware_profiles import topics, wire
 from firmware_profiles.broker_url import Address
 from firmware_profiles.errors import Problem, UnavailableError
 from fleet.observed import Observed, Report, Summary
@@ -40,7 +40,7 @@ def watch(wanted: Wanted, report: Callable[[Report], None]) -> None:
             or the broker refuses us.
     """
     counter = _Counter(report, wanted.count)
-    subscriber = Subscriber(wanted.broker, wire.subscription(wanted.device), counter.take, report)
+    subscriber = Subscriber(wanted.broker, topics.subscription(wanted.device), counter.take, report)
     deadline = time.monotonic() + (float("inf") if wanted.timeout_s is None else wanted.timeout_s)
     try:
         while not counter.complete() and (left_s := deadline - time.monotonic()) > 0:
@@ -78,7 +78,7 @@ class _Counter:
         """Take note of one message from the broker."""
         if self.complete():
             return
-        topic = wire.parse_topic(topic_text)
+        topic = topics.parse_topic(topic_text)
         if topic is None or topic.kind not in wire.MESSAGES:
             self._foreign += 1
             return
@@ -101,7 +101,7 @@ class _Counter:
             malformed=self._malformed,
         )
 
-    def _observe(self, topic: wire.Topic, message: wire.Message) -> Observed:
+    def _observe(self, topic: topics.Topic, message: wire.Message) -> Observed:
         if not isinstance(message, wire.Header):
             return Observed(kind=topic.kind, device=topic.device or topic.pool, message=message)
         sighting = self._tracker.see(topic.device, topic.kind, message.spool, message.seq)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from firmware_profiles import VERSION, wire
+from firmware_profiles import VERSION, results, topics, wire
 from firmware_profiles.errors import guarded
 from tools import generated
 from tools.struct_tables import described
@@ -44,21 +44,21 @@ def text() -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _topics() -> dict[str, wire.Topic]:
+def _topics() -> dict[str, topics.Topic]:
     """Name of the channel → its topic, with the parameters' names for their values."""
     by_model = ("prediction", "infer", "reply")
-    found = {kind: wire.Topic("{device}", kind, "{model}" if kind in by_model else "") for kind in wire.MESSAGES}
+    found = {kind: topics.Topic("{device}", kind, "{model}" if kind in by_model else "") for kind in wire.MESSAGES}
     for kind in ("infer", "reply"):
-        found[kind] = wire.Topic("{device}", kind, "{model}")
+        found[kind] = topics.Topic("{device}", kind, "{model}")
         found[f"{kind}Id"] = found[kind]._replace(id="{id}")
-        found[f"pool{kind.capitalize()}"] = wire.Topic("", kind, "{model}", pool="{pool}")
-        found[f"pool{kind.capitalize()}Id"] = wire.Topic("", kind, "{model}", "{id}", "{pool}")
-    found["cmdReply"] = wire.Topic("{device}", "reply")
+        found[f"pool{kind.capitalize()}"] = topics.Topic("", kind, "{model}", pool="{pool}")
+        found[f"pool{kind.capitalize()}Id"] = topics.Topic("", kind, "{model}", "{id}", "{pool}")
+    found["cmdReply"] = topics.Topic("{device}", "reply")
     return found
 
 
-def _channel(name: str, parts: wire.Topic) -> dict[str, Any]:
-    address = wire.topic(*parts)
+def _channel(name: str, parts: topics.Topic) -> dict[str, Any]:
+    address = topics.topic(*parts)
     named = {key: {"description": words} for key, words in _PARAMETERS.items() if f"{{{key}}}" in address}
     message = {parts.kind: {"$ref": f"#/components/messages/{parts.kind}"}}
     return {"address": address, "title": name, "parameters": named, "messages": message}
@@ -102,7 +102,7 @@ def _schemas() -> dict[str, Any]:
     template = "#/components/schemas/{name}"
     _, schemas = msgspec.json.schema_components(wire.MESSAGES.values(), ref_template=template)
     for name, schema in schemas.items():
-        struct = getattr(wire, name)
+        struct = getattr(results, name, None) or getattr(wire, name)
         prose, told = described(struct)
         schema["description"] = prose
         for field in msgspec.structs.fields(struct):

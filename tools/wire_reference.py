@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from firmware_profiles import wire
+from firmware_profiles import results, wire
 from firmware_profiles.errors import guarded
 from tools import generated
 from tools.struct_tables import table
@@ -17,7 +17,7 @@ _NOON = datetime(2026, 11, 24, 12, 0, 0, 250_000, tzinfo=timezone.utc)
 _HEADER = wire.Header(seq=42, spool="5f1c09ab", boot="e83d1f77", uptime_ms=93_421, time=_NOON, clock_trusted=True)
 _COMMON = msgspec.structs.asdict(_HEADER)
 _XNNPACK = wire.RuntimeInUse("litert", "xnnpack", "2.3.0", delegated_nodes=9, nodes=9)
-_INPUT = wire.Input("replay", 41)
+_INPUT = results.Input("replay", 41)
 EXAMPLES: dict[str, wire.Message] = {
     "prediction": wire.Prediction(
         **_COMMON,
@@ -25,7 +25,7 @@ EXAMPLES: dict[str, wire.Message] = {
         version="1.0.0",
         input=_INPUT,
         latency_ms=0.31,
-        result=wire.Classification([wire.ClassScore(7, "seven", 0.98), wire.ClassScore(1, "one", 0.01)]),
+        result=results.Classification([results.ClassScore(7, "seven", 0.98), results.ClassScore(1, "one", 0.01)]),
     ),
     "telemetry": wire.Telemetry(
         **_COMMON,
@@ -50,7 +50,7 @@ EXAMPLES: dict[str, wire.Message] = {
         name="input_rejected",
         severity="warning",
         text="img-0041.png: expected an image, found text; replace the file",
-        input=wire.Input("inbox", "img-0041.png"),
+        input=results.Input("inbox", "img-0041.png"),
     ),
     "status": wire.Status("online", _NOON),
     "info": wire.Info(
@@ -66,7 +66,7 @@ EXAMPLES: dict[str, wire.Message] = {
         model="digits",
         version="1.0.0",
         latency_ms=0.31,
-        result=wire.Classification([wire.ClassScore(7, "seven", 0.98), wire.ClassScore(1, "one", 0.01)]),
+        result=results.Classification([results.ClassScore(7, "seven", 0.98), results.ClassScore(1, "one", 0.01)]),
     ),
     "cmd": wire.Command("update"),
     "identity": wire.CertificateRequest(
@@ -76,19 +76,19 @@ EXAMPLES: dict[str, wire.Message] = {
 }
 _PARTS = (
     wire.Header,
-    wire.Input,
-    wire.Classification,
-    wire.ClassScore,
-    wire.Regression,
-    wire.Detections,
-    wire.Detection,
-    wire.Box,
-    wire.Segmentation,
-    wire.ClassShare,
-    wire.Anomaly,
-    wire.Embedding,
-    wire.Raw,
-    wire.RawTensor,
+    results.Input,
+    results.Classification,
+    results.ClassScore,
+    results.Regression,
+    results.Detections,
+    results.Detection,
+    results.Box,
+    results.Segmentation,
+    results.ClassShare,
+    results.Anomaly,
+    results.Embedding,
+    results.Raw,
+    results.RawTensor,
     wire.RuntimeInUse,
     wire.SkippedRuntime,
 )

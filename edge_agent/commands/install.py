@@ -23,7 +23,7 @@ from edge_agent.link_config import DEFAULT_BROKER_URL
 from edge_agent.ota.journal import Plan
 from edge_agent.ota.slots import Slots
 from edge_agent.ota.updater import Updater
-from firmware_profiles import atomic, broker_url, wire
+from firmware_profiles import atomic, broker_url, topics
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.errors import BundleError, InputError, Problem
 from firmware_profiles.installation import Installed
@@ -64,8 +64,8 @@ def _configuration(root: Root, device: str | None, broker: str | None) -> tuple[
     """The first configuration, None where there is one already, which is then left alone; and what holds."""
     if broker is not None:
         broker_url.parse(broker, "--broker")
-    if device is not None and (not re.match(NAME_PATTERN, device) or device == wire.POOL):
-        step = f"use lower-case letters, digits, dots and dashes, and not the word {wire.POOL!r}"
+    if device is not None and (not re.match(NAME_PATTERN, device) or device == topics.POOL):
+        step = f"use lower-case letters, digits, dots and dashes, and not the word {topics.POOL!r}"
         raise InputError(Problem("--device-id", "a name of at most 64 characters", repr(device), step))
     if not root.config.exists():
         name = device or _host_name()
@@ -87,7 +87,7 @@ def _configuration(root: Root, device: str | None, broker: str | None) -> tuple[
 
 def _host_name() -> str:
     name = re.sub(r"[^a-z0-9_.-]", "-", platform.node().lower()).lstrip("_.-")[:64]
-    return "device" if name in ("", wire.POOL) else name
+    return "device" if name in ("", topics.POOL) else name
 
 
 def _install_bundle(root: Root, settings: Config, path: Path) -> bool:

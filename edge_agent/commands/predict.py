@@ -12,7 +12,7 @@ from edge_agent.flow.dataset import open_dataset
 from edge_agent.pipeline import choose, model_of
 from firmware_profiles import summary
 from firmware_profiles.errors import InputError
-from firmware_profiles.wire import Result
+from firmware_profiles.results import Result
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from edge_agent.runtimes.base import Array
-from firmware_profiles.wire import Box
+from firmware_profiles.results import Box
 
 
 def crop(image: Array, box: Box) -> Array | None:

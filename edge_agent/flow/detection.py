@@ -14,7 +14,7 @@ from edge_agent.runtimes.base import Array
 from firmware_profiles.declared import TFLITE_ORDER
 from firmware_profiles.errors import BundleError, InputError, Problem
 from firmware_profiles.manifest import Model
-from firmware_profiles.wire import Box, Detection, Detections
+from firmware_profiles.results import Box, Detection, Detections
 
 _THRESHOLD = 0.25
 _MAX_RIVALS = 4096

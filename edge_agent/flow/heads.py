@@ -12,16 +12,7 @@ from edge_agent.flow.numbers import best, bounded, finite, label, sigmoid, softm
 from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import BundleError, Problem
 from firmware_profiles.manifest import Model
-from firmware_profiles.wire import (
-    Anomaly,
-    Classification,
-    ClassScore,
-    Embedding,
-    Raw,
-    RawTensor,
-    Regression,
-    Result,
-)
+from firmware_profiles.results import Anomaly, Classification, ClassScore, Embedding, Raw, RawTensor, Regression, Result
 
 
 class Head(Protocol):

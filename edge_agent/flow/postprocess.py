@@ -11,7 +11,7 @@ from edge_agent.runtimes.base import Array
 from firmware_profiles import declared
 from firmware_profiles.errors import BundleError
 from firmware_profiles.manifest import Model
-from firmware_profiles.wire import Result
+from firmware_profiles.results import Result
 from firmware_profiles.words import Task
 
 _HEADS: dict[Task, Callable[[Model], Head]] = {

@@ -11,7 +11,7 @@ from edge_agent.flow.numbers import finite, label
 from edge_agent.runtimes.base import Array
 from firmware_profiles.errors import BundleError, InputError, Problem
 from firmware_profiles.manifest import Model
-from firmware_profiles.wire import ClassShare, Segmentation
+from firmware_profiles.results import ClassShare, Segmentation
 
 VOID = 255
 """Of a pixel that no label tells, as in PASCAL VOC; so there are at most 255 classes."""

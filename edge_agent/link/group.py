@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from firmware_profiles.wire import CLASSES, Input, MessageClass
+from firmware_profiles.results import Input
+from firmware_profiles.wire import CLASSES, MessageClass
 
 Row = tuple[int, str, int, int, bool, bytes]
 """As in the tables: seq, topic, boot, uptime_ms, trusted, payload."""

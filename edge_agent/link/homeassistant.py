@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from edge_agent.link.dialling import Retained
-from firmware_profiles import VERSION, wire
+from firmware_profiles import VERSION, topics
 from firmware_profiles.manifest import Manifest, Model
 
 Component = dict[str, Any]
@@ -54,7 +54,7 @@ def discovery(device: str, manifest: Manifest, prefix: str, announced: Collectio
     """
     present = components(device, manifest)
     gone = {key: {"platform": _PLATFORM} for key in sorted(announced) if key not in present}
-    status = wire.topic(device, "status")
+    status = topics.topic(device, "status")
     payload = {
         "device": {
             "identifiers": [f"godwit-{device}"],
@@ -97,7 +97,7 @@ def _of_device(device: str, manifest: Manifest) -> Iterator[tuple[str, Component
         "status",
         {
             "name": "Status",
-            "state_topic": wire.topic(device, "status"),
+            "state_topic": topics.topic(device, "status"),
             "value_template": "{{ value_json.state }}",
             "device_class": "enum",
             "options": ["online", "stopped", "offline"],
@@ -105,7 +105,7 @@ def _of_device(device: str, manifest: Manifest) -> Iterator[tuple[str, Component
             "availability": [],  # else it could only ever show one of the three
         },
     )
-    telemetry = wire.topic(device, "telemetry")
+    telemetry = topics.topic(device, "telemetry")
     yield (
         "queue",
         {
@@ -131,7 +131,7 @@ def _of_device(device: str, manifest: Manifest) -> Iterator[tuple[str, Component
 
 
 def _of_model(device: str, model: Model) -> dict[str, Component]:
-    topic = wire.topic(device, "prediction", model.name)
+    topic = topics.topic(device, "prediction", model.name)
     sensors = _values(model) if model.task == "regression" else _RESULTS.get(model.task, {})
     found = {
         f"{model.name}_{what}": {

@@ -24,7 +24,8 @@ from edge_agent.link.room import Room, give_up, no_room
 from edge_agent.link.spool_file import Opened, open_file
 from edge_agent.link.table import Table
 from firmware_profiles import wire
-from firmware_profiles.wire import CLASSES, Header, Input, MessageClass
+from firmware_profiles.results import Input
+from firmware_profiles.wire import CLASSES, Header, MessageClass
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from edge_agent.pipeline import Pipeline
 from edge_agent.web import drops
 from edge_agent.web.oip import OipDoor
 from firmware_profiles.errors import InputError
-from firmware_profiles.wire import Result
+from firmware_profiles.results import Result
 
 
 class FileAnswer(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from edge_agent.channel import Predicted
 from edge_agent.web.backend import Backend
 from edge_agent.web.connection import Connection
 from edge_agent.web.messages import Response, error
-from firmware_profiles.wire import Input, Result
+from firmware_profiles.results import Input, Result
 
 _MAX_WATCHERS = 8
 _FLUSH_S = 0.1

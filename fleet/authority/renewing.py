@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 from paho.mqtt.client import MQTTMessageInfo
 
-from firmware_profiles import wire
+from firmware_profiles import topics, wire
 from firmware_profiles.broker_url import Address
 from firmware_profiles.errors import InputError, Problem, UnavailableError
 from fleet.authority import requests
@@ -49,7 +49,7 @@ class Renewer(NamedTuple):
 
     def answer(self, topic_text: str, payload: bytes) -> tuple[Answered, bytes] | None:
         """What becomes of a message, and what the device gets; None where it is no request."""
-        topic = wire.parse_topic(topic_text)
+        topic = topics.parse_topic(topic_text)
         if topic is None or topic.kind != "identity" or topic.model or not payload:
             return None
         try:
@@ -75,7 +75,7 @@ class _Answering:
         self._renewer = renewer
         self._tell = tell
         self._where = f"broker {broker.host}:{broker.port}"
-        self._subscriber = Subscriber(broker, wire.topic("+", "identity"), self._take, self._connected)
+        self._subscriber = Subscriber(broker, topics.topic("+", "identity"), self._take, self._connected)
         self._seen: dict[str, bytes] = {}
         self._answers: dict[str, bytes] = {}
         self._under_way: list[MQTTMessageInfo] = []
@@ -111,6 +111,6 @@ class _Answering:
             answered, certificate = found
             self._tell(answered)
             if certificate:
-                there = wire.topic(answered.device, "certificate")
+                there = topics.topic(answered.device, "certificate")
                 self._answers[there] = certificate
                 self._under_way.append(self._subscriber.retain(there, certificate))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from firmware_profiles import wire
+from firmware_profiles import results
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.manifest import DetectionSpec, InputSpec, OutputSpec, RuntimeClaim, Tensor
 from godwit.cli import main
@@ -60,10 +60,10 @@ def test_what_is_found_is_looked_at_by_another_model(tmp_path: Path, broker: Bro
         wait_until(lambda: len(subscriber.of("prediction")) == 1, "the prediction")
         (prediction,) = subscriber.of("prediction")
     assert prediction.model == "quarters"
-    assert isinstance(prediction.result, wire.Detections)
-    assert [found.box for found in prediction.result.objects] == [wire.Box(0, 0, 4, 4), wire.Box(4, 4, 8, 8)]
+    assert isinstance(prediction.result, results.Detections)
+    assert [found.box for found in prediction.result.objects] == [results.Box(0, 0, 4, 4), results.Box(4, 4, 8, 8)]
     for found in prediction.result.objects:
-        assert isinstance(found.then["tiny"], wire.Classification)
+        assert isinstance(found.then["tiny"], results.Classification)
 
 
 def test_without_links_both_answer_every_input(tmp_path: Path, broker: Broker) -> None:

@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge_agent.link.mqtt import Hooks, Link, Received, Retained
-from firmware_profiles import wire
+from firmware_profiles import topics
 from firmware_profiles.broker_access import Files, read
 from tests.edge_agent.support import TIMEOUT_S
 from tools.certificates import Identity
@@ -51,7 +51,7 @@ async def running(
     url: str, name: str, filters: Iterable[str] = (), files: Files | None = None, **options: Any
 ) -> AsyncIterator[Party]:
     """A link that is up, or tries to be; without a word at its end, as if its power were cut."""
-    will = Retained(wire.topic(name, "status"), b'{"state":"offline"}')
+    will = Retained(topics.topic(name, "status"), b'{"state":"offline"}')
     party = Party(Link(read(url, "test", files or Files()), f"godwit-{name}", will, **options))
     party.link.subscribe(filters)
     hooks = Hooks(party.up, party.acknowledged.append, party.received.append, party.dates_unchecked)

@@ -9,7 +9,7 @@ from edge_agent.cli import run
 from edge_agent.link.group import Group
 from edge_agent.link.spool import Spool
 from edge_agent.outbox import Outbox
-from firmware_profiles.wire import Input
+from firmware_profiles.results import Input
 
 _commit_within = Outbox._commit_within
 

@@ -11,7 +11,8 @@ from edge_agent import clock, config
 from edge_agent.link.outgoing import Waiting
 from edge_agent.link.spool import Spool
 from firmware_profiles import wire
-from firmware_profiles.wire import Input, MessageClass
+from firmware_profiles.results import Input
+from firmware_profiles.wire import MessageClass
 
 LARGE = config.Spool()
 

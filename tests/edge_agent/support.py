@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from firmware_profiles import bundle, wire
+from firmware_profiles import bundle, topics, wire
 from firmware_profiles.manifest import InputSpec, Limits, Manifest, Model, OutputSpec, RuntimeClaim, Tensor
 
 MODELS = Path(__file__).parent / "models"
@@ -204,10 +204,10 @@ class Subscriber:
         self._client.loop_stop()
 
     def _on_connect(self, client: Client, *_: object) -> None:
-        client.subscribe(wire.subscription(), qos=1)
+        client.subscribe(topics.subscription(), qos=1)
 
     def _on_message(self, _client: Client, _: object, message: Any) -> None:
-        topic = wire.parse_topic(message.topic)
+        topic = topics.parse_topic(message.topic)
         assert topic is not None
         self._messages.append((topic.kind, wire.decode(topic.kind, message.payload)))
 

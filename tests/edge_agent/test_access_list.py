@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from paho.mqtt.client import MQTTMessage
 
-from firmware_profiles import wire
+from firmware_profiles import topics
 from firmware_profiles.broker_access import Files
 from tests.edge_agent.links import Asker, asking, running, until
 from tests.edge_agent.support import wait_until
@@ -46,7 +46,7 @@ def files(broker: TlsBroker, name: str) -> Files:
     return Files(broker.authority.certificate, *broker.authority.issue(name))
 
 
-def topics(heard: list[MQTTMessage]) -> list[str]:
+def said_on(heard: list[MQTTMessage]) -> list[str]:
     return [message.topic for message in heard]
 
 
@@ -56,13 +56,13 @@ def test_a_device_says_only_what_is_its_own(broker: TlsBroker, operator: Asker) 
     for topic in [*PUBLISHED, "godwit/door-8/event"]:
         with asking(broker.port, broker, stranger) as device:
             device.say(topic, b"?")
-    wait_until(lambda: "godwit/door-8/event" in topics(operator.heard), "the last")
-    assert topics(operator.heard) == ["godwit/pool/line-3/reply/digits", "godwit/door-8/event"]
+    wait_until(lambda: "godwit/door-8/event" in said_on(operator.heard), "the last")
+    assert said_on(operator.heard) == ["godwit/pool/line-3/reply/digits", "godwit/door-8/event"]
     operator.heard.clear()
     with asking(broker.port, broker, broker.authority.issue("door-7")) as device:
         for topic in PUBLISHED:
             device.say(topic, b"!")
-    wait_until(lambda: topics(operator.heard) == PUBLISHED, "all of door-7's")
+    wait_until(lambda: said_on(operator.heard) == PUBLISHED, "all of door-7's")
 
 
 def test_a_device_hears_only_what_is_for_it(broker: TlsBroker, operator: Asker) -> None:
@@ -84,14 +84,14 @@ def test_a_device_hears_only_what_is_for_it(broker: TlsBroker, operator: Asker) 
 
 def test_a_pool_works_under_the_access_list(broker: TlsBroker, operator: Asker) -> None:
     async def scenario() -> None:
-        filters = wire.request_filters("door-7", ["line-3"], ["digits"])
+        filters = topics.request_filters("door-7", ["line-3"], ["digits"])
         async with running(broker.url, "door-7", filters, files(broker, "door-7")) as device:
             await until(lambda: device.ups == 1, "connected")
             await device.offer(1, "godwit/door-7/event")
             await asyncio.to_thread(operator.say, "godwit/pool/line-3/infer/digits/a", b"?")
             await until(lambda: len(device.received) == 1, "the request")
             device.link.publish("godwit/pool/line-3/reply/digits/a", b"42")
-            await until(lambda: "godwit/pool/line-3/reply/digits/a" in topics(operator.heard), "the answer")
+            await until(lambda: "godwit/pool/line-3/reply/digits/a" in said_on(operator.heard), "the answer")
 
     asyncio.run(scenario())
 
@@ -100,4 +100,4 @@ def test_the_last_will_is_among_what_a_device_may_say(broker: TlsBroker, operato
     shown = broker.authority.issue("door-7")
     with asking(broker.port, broker, shown, will="godwit/door-7/status") as device:
         device.client.socket().shutdown(socket.SHUT_RDWR)
-        wait_until(lambda: "godwit/door-7/status" in topics(operator.heard), "the last will")
+        wait_until(lambda: "godwit/door-7/status" in said_on(operator.heard), "the last will")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from firmware_profiles import bundle, wire
+from firmware_profiles import bundle, results, wire
 from firmware_profiles.manifest import RuntimeClaim
 from tests.edge_agent.support import (
     LITERT,
@@ -50,7 +50,7 @@ def test_a_replay_becomes_predictions(tmp_path: Path, broker: Broker) -> None:
         predictions = subscriber.of("prediction")
         info: wire.Info = subscriber.of("info")[-1]
         events = subscriber.events()
-    assert [prediction.input for prediction in predictions] == [wire.Input("replay", i) for i in range(50)]
+    assert [prediction.input for prediction in predictions] == [results.Input("replay", i) for i in range(50)]
     assert [prediction.seq for prediction in predictions] == list(range(1, 51))
     assert subscriber.of("status")[0].state == "online"
     assert info.models["tiny"].runtime == "litert"

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from firmware_profiles import wire
+from firmware_profiles import results, topics, wire
 from tests.edge_agent.links import asking
 from tests.edge_agent.support import Device, Subscriber, agent, images, null_bundle, wait_until, write_bundle
 from tools.broker import Broker
@@ -88,7 +88,7 @@ def test_a_port_that_is_taken_is_an_event(tmp_path: Path, broker: Broker) -> Non
 def test_mqtt_requests_are_answered(tmp_path: Path, broker: Broker) -> None:
     path = write_bundle(tmp_path / "b.godwit")
     device = Device(tmp_path, path, broker.url)
-    request = wire.topic("d1", "infer", "tiny")
+    request = topics.topic("d1", "infer", "tiny")
     with asking(broker.port) as asker, device.running():
         asker.subscribe("desk/answers")
         wait_until(lambda: device.status().get("connected", False), "connected")
@@ -99,7 +99,7 @@ def test_mqtt_requests_are_answered(tmp_path: Path, broker: Broker) -> None:
             message.properties.CorrelationData: msgspec.json.decode(message.payload, type=wire.Reply)
             for message in asker.heard
         }
-    assert isinstance(replies[b"1"].result, wire.Classification)
+    assert isinstance(replies[b"1"].result, results.Classification)
     assert replies[b"1"].error == ""
     assert replies[b"2"].result is None
     assert "expected" in replies[b"2"].error
@@ -111,7 +111,7 @@ def test_a_request_that_workers_die_of_is_answered_with_the_reason(tmp_path: Pat
     with asking(broker.port) as asker, device.running():
         asker.subscribe("desk/answers")
         wait_until(lambda: device.status().get("connected", False), "connected")
-        asker.say(wire.topic("d1", "infer", "tiny"), png(images(1)[0]), ResponseTopic="desk/answers")
+        asker.say(topics.topic("d1", "infer", "tiny"), png(images(1)[0]), ResponseTopic="desk/answers")
         wait_until(lambda: len(asker.heard) == 1, "an answer")
         reply = msgspec.json.decode(asker.heard[0].payload, type=wire.Reply)
     assert "deadline" in reply.error
@@ -123,7 +123,7 @@ def test_the_broker_balances_requests_over_the_agents_of_a_pool(tmp_path: Path, 
     for device in devices:
         file = device.root / "etc" / "agent.toml"
         file.write_text(file.read_text().replace("[broker]\n", '[broker]\npools = ["line-3"]\n'))
-    request = wire.topic("", "infer", "tiny", pool="line-3")
+    request = topics.topic("", "infer", "tiny", pool="line-3")
     with asking(broker.port) as asker, devices[0].running(), devices[1].running():
         asker.subscribe("desk/answers")
         for device in devices:
@@ -135,7 +135,7 @@ def test_the_broker_balances_requests_over_the_agents_of_a_pool(tmp_path: Path, 
         replies = [msgspec.json.decode(message.payload, type=wire.Reply) for message in asker.heard]
     assert {message.properties.CorrelationData for message in asker.heard} == {bytes([number]) for number in range(20)}
     assert {reply.device for reply in replies} == {"left", "right"}
-    assert all(isinstance(reply.result, wire.Classification) for reply in replies)
+    assert all(isinstance(reply.result, results.Classification) for reply in replies)
 
 
 def test_messages_of_a_topic_are_inputs(tmp_path: Path, broker: Broker) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from firmware_profiles import wire
+from firmware_profiles import topics, wire
 from tests.edge_agent.links import asking
 from tests.edge_agent.support import Device, null_bundle, wait_until
 from tools.broker import Broker
@@ -14,7 +14,7 @@ from tools.broker import Broker
 
 def test_a_command_leaves_a_request_once_a_minute_and_nothing_else(tmp_path: Path, broker: Broker) -> None:
     device = Device(tmp_path, null_bundle(tmp_path / "b.godwit"), broker.url)
-    request, topic = device.root / "run" / "request", wire.topic("d1", "cmd")
+    request, topic = device.root / "run" / "request", topics.topic("d1", "cmd")
     with asking(broker.port) as asker, device.running():
         asker.subscribe("godwit/d1/reply")
         wait_until(lambda: device.status().get("connected", False), "connected")

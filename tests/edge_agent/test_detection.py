@@ -14,7 +14,7 @@ from edge_agent.flow.boxes import overlaps, suppressed
 from edge_agent.flow.postprocess import Postprocessor
 from firmware_profiles.errors import BundleError, InputError
 from firmware_profiles.manifest import DetectionSpec, InputSpec, OutputSpec, Tensor
-from firmware_profiles.wire import Box, Detections
+from firmware_profiles.results import Box, Detections
 from tests.edge_agent.make_references import FILE, SUPPRESSIONS, boxes
 from tests.edge_agent.support import model
 

@@ -15,7 +15,7 @@ from edge_agent.flow.postprocess import Postprocessor
 from edge_agent.flow.preprocess import Preprocessor
 from firmware_profiles.errors import InputError
 from firmware_profiles.manifest import InputSpec, OutputSpec, Tensor
-from firmware_profiles.wire import Classification, Regression
+from firmware_profiles.results import Classification, Regression
 from tests.edge_agent.support import images, model
 
 RGB = np.random.default_rng(2).integers(0, 256, (4, 5, 3), np.uint8)

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from firmware_profiles import wire
+from firmware_profiles import topics, wire
 from tests.edge_agent.links import asking
 from tests.edge_agent.support import Device, Subscriber, images, wait_until
 from tests.edge_agent.switching import null_version, point, put, wait_for_health
@@ -126,7 +126,7 @@ def test_a_port_that_only_one_can_hold_is_handed_over_with_its_gap(tmp_path: Pat
 def test_no_request_in_flight_is_lost_or_refused(tmp_path: Path, broker: Broker) -> None:
     device = two_versions(tmp_path, broker, "127.0.0.1:0", tensors=False)
     picture = png(images(1)[0])
-    request = wire.topic("d1", "infer", "tiny")
+    request = topics.topic("d1", "infer", "tiny")
     with serving(device) as url, asking(broker.port) as asker, asking(broker.port) as listener:
         listener.subscribe("desk/answers")
         wait_until(lambda: device.status()["connected"], "connected")

@@ -14,10 +14,10 @@ from hypothesis.extra import numpy as hnp
 
 from edge_agent.flow.numbers import MAX_VALUES, best
 from edge_agent.flow.postprocess import Postprocessor
-from firmware_profiles import wire
+from firmware_profiles import results, wire
 from firmware_profiles.errors import BundleError, InputError
 from firmware_profiles.manifest import InputSpec, OutputSpec, Tensor
-from firmware_profiles.wire import (
+from firmware_profiles.results import (
     Anomaly,
     Classification,
     ClassShare,
@@ -44,7 +44,7 @@ def post(task: str, *outputs: Any, tensor: Any = None, shape: tuple[int, ...] = 
         **others,
     )
     result = Postprocessor(described)(arrays, tensor, shape)
-    assert wire.msgspec.json.decode(wire.encode(result), type=wire.Result) == result
+    assert wire.msgspec.json.decode(wire.encode(result), type=results.Result) == result
     return result
 
 

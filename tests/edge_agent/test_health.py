@@ -12,7 +12,7 @@ from edge_agent.channel import Answer
 from edge_agent.monitor import memory
 from edge_agent.monitor.distribution import distance
 from edge_agent.record import Record
-from firmware_profiles.wire import Classification, ClassScore, Regression, Result
+from firmware_profiles.results import Classification, ClassScore, Regression, Result
 
 MB = 10**6
 SOME = st.lists(st.sampled_from("abc"), min_size=1, max_size=30) | st.lists(

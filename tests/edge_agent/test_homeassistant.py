@@ -13,7 +13,7 @@ from hypothesis import given
 from jinja2.sandbox import SandboxedEnvironment
 
 from edge_agent.link import homeassistant
-from firmware_profiles import wire
+from firmware_profiles import results, wire
 from firmware_profiles.manifest import Manifest, OutputSpec
 from firmware_profiles.profile import Sensors
 from tests.edge_agent.support import manifest, model
@@ -105,8 +105,8 @@ def shown(component: dict[str, Any], message: wire.Message) -> str:
     return TEMPLATES.from_string(component["value_template"]).render(value_json=json.loads(wire.encode(message)))
 
 
-def prediction(result: wire.Result) -> wire.Prediction:
-    values = {"model": "pets", "version": "1.0", "input": wire.Input("replay", 3), "latency_ms": 1.5}
+def prediction(result: results.Result) -> wire.Prediction:
+    values = {"model": "pets", "version": "1.0", "input": results.Input("replay", 3), "latency_ms": 1.5}
     return wire.Prediction(**HEADER, **values, result=result)
 
 
@@ -121,16 +121,16 @@ def test_a_classification_shows_its_best_class_and_score() -> None:
     sensors = announced(deployed())["components"]
     assert set(sensors) == {"status", "queue", "temperature", "pets_label", "pets_score", "pets_latency"}
     assert sensors["pets_label"]["state_topic"] == "godwit/door-7/prediction/pets"
-    said = prediction(wire.Classification([wire.ClassScore(1, "dog", 0.75), wire.ClassScore(0, "cat", 0.25)]))
+    said = prediction(results.Classification([results.ClassScore(1, "dog", 0.75), results.ClassScore(0, "cat", 0.25)]))
     assert [shown(sensors[f"pets_{what}"], said) for what in ("label", "score", "latency")] == ["dog", "0.75", "1.5"]
-    unnamed = prediction(wire.Classification([wire.ClassScore(4, "", 0.5)]))
+    unnamed = prediction(results.Classification([results.ClassScore(4, "", 0.5)]))
     assert shown(sensors["pets_label"], unnamed) == "4"
-    nothing = prediction(wire.Classification([]))
+    nothing = prediction(results.Classification([]))
     assert [shown(sensors[f"pets_{what}"], nothing) for what in ("label", "score")] == ["None", "None"]
 
 
 def test_a_regression_shows_its_values_by_their_names() -> None:
-    said = prediction(wire.Regression([2.5, 1.0]))
+    said = prediction(results.Regression([2.5, 1.0]))
     unnamed = announced(deployed(task="regression"))["components"]
     assert shown(unnamed["pets_value"], said) == "2.5"
     post = OutputSpec(names=["mass", "length"], units=["kg", "cm"])
@@ -144,17 +144,21 @@ def test_a_regression_shows_its_values_by_their_names() -> None:
     [
         (
             "detection",
-            wire.Detections([wire.Detection(2, "cup", 0.9, wire.Box(0, 0, 1, 1))] * 2),
+            results.Detections([results.Detection(2, "cup", 0.9, results.Box(0, 0, 1, 1))] * 2),
             {"label": "cup", "count": "2"},
         ),
-        ("detection", wire.Detections([]), {"label": "None", "count": "0"}),
-        ("segmentation", wire.Segmentation([wire.ClassShare(1, "road", 0.75)]), {"label": "road", "share": "0.75"}),
-        ("anomaly", wire.Anomaly(0.5, is_anomaly=True), {"score": "0.5"}),
-        ("embedding", wire.Embedding([1.0]), {}),
-        ("raw", wire.Raw([]), {}),
+        ("detection", results.Detections([]), {"label": "None", "count": "0"}),
+        (
+            "segmentation",
+            results.Segmentation([results.ClassShare(1, "road", 0.75)]),
+            {"label": "road", "share": "0.75"},
+        ),
+        ("anomaly", results.Anomaly(0.5, is_anomaly=True), {"score": "0.5"}),
+        ("embedding", results.Embedding([1.0]), {}),
+        ("raw", results.Raw([]), {}),
     ],
 )
-def test_every_task_shows_what_can_be_shown(task: str, result: wire.Result, expected: dict[str, str]) -> None:
+def test_every_task_shows_what_can_be_shown(task: str, result: results.Result, expected: dict[str, str]) -> None:
     sensors = announced(deployed(task=task))["components"]
     of_model = {key.removeprefix("pets_"): sensor for key, sensor in sensors.items() if key.startswith("pets_")}
     del of_model["latency"]

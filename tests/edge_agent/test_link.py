@@ -12,7 +12,7 @@ import pytest
 
 from edge_agent.link.mqtt import Retained
 from edge_agent.link.remembered import Remembered
-from firmware_profiles import wire
+from firmware_profiles import topics
 from firmware_profiles.broker_access import Files
 from tests.edge_agent.links import asking, running, until
 from tests.edge_agent.support import Device, null_bundle, wait_until
@@ -21,8 +21,8 @@ from tests.test_mqtt_3_1_1 import session_of
 from tools.broker import Broker
 from tools.certificates import Authority
 
-OWN = wire.request_filters("door-7", [], [])
-REQUEST = wire.topic("door-7", "infer", "digits")
+OWN = topics.request_filters("door-7", [], [])
+REQUEST = topics.topic("door-7", "infer", "digits")
 
 
 class Narrow(Broker):

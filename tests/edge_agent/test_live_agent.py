@@ -9,7 +9,7 @@ import sys
 import tty
 from pathlib import Path
 
-from firmware_profiles import wire
+from firmware_profiles import results
 from firmware_profiles.manifest import InputSpec, Tensor
 from tests.edge_agent.support import NULL, Device, Subscriber, model, wait_until, write_bundle
 from tools.broker import Broker
@@ -51,7 +51,7 @@ address = "/dev/video99"
 """)
     with Subscriber(broker.port) as subscriber, device.running():
 
-        def answered(source: str) -> list[wire.Input]:
+        def answered(source: str) -> list[results.Input]:
             return [prediction.input for prediction in subscriber.of("prediction") if prediction.input.source == source]
 
         wait_until(lambda: len(answered("frames")) == 50, "an answer to every frame")
@@ -59,8 +59,8 @@ address = "/dev/video99"
         wait_until(lambda: len(answered("imu")) == 3, "an answer to every window")
         wait_until(lambda: {"source_failed", "source_ended"} <= set(subscriber.events()), "the camera and the end told")
         texts = [event.text for event in subscriber.of("event")]
-    assert answered("frames") == [wire.Input("frames", position) for position in range(50)]
-    assert answered("imu") == [wire.Input("imu", position) for position in range(3)]
+    assert answered("frames") == [results.Input("frames", position) for position in range(50)]
+    assert answered("imu") == [results.Input("imu", position) for position in range(3)]
     assert "frames: no more inputs" in texts
     assert [text for text in texts if "/dev/video99" in text]
     os.close(ours)

@@ -12,7 +12,7 @@ from edge_agent.link.spool import open_spool
 from edge_agent.outbox import Outbox
 from edge_agent.publish import Publisher
 from firmware_profiles import broker_url
-from firmware_profiles.wire import Input, Regression
+from firmware_profiles.results import Input, Regression
 from tests.edge_agent.support import Device, Subscriber, null_bundle, wait_until
 from tests.edge_agent.test_agent import data
 from tests.soak.proxy import Proxy

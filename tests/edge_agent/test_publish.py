@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_agent.channel import Answer
 from edge_agent.publish import Publisher
 from edge_agent.publish_config import Publish
-from firmware_profiles.wire import (
+from firmware_profiles.results import (
     Anomaly,
     Box,
     Classification,

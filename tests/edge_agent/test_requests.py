@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from edge_agent.link.inbox import MAX_PACKET_BYTES, RECEIVE_MAXIMUM
-from firmware_profiles import wire
+from firmware_profiles import topics
 from tests.edge_agent.links import Party, asking, running, until
 from tests.relay import OLD_BROKERS, relay
 from tools.broker import Broker
 
-OWN = wire.request_filters("door-7", [], [])
-POOL = wire.request_filters("door-7", ["line-3"], ["digits"])
-REQUEST = wire.topic("door-7", "infer", "digits")
-POOLED = wire.topic("", "infer", "digits", pool="line-3")
+OWN = topics.request_filters("door-7", [], [])
+POOL = topics.request_filters("door-7", ["line-3"], ["digits"])
+REQUEST = topics.topic("door-7", "infer", "digits")
+POOLED = topics.topic("", "infer", "digits", pool="line-3")
 
 
 async def subscribed(device: Party) -> None:
@@ -28,9 +28,9 @@ async def subscribed(device: Party) -> None:
 def answer(device: Party, at: int = 0) -> None:
     """As the agent does: the answer first, then accept."""
     request = device.received[at]
-    asked = wire.parse_topic(request.topic)
+    asked = topics.parse_topic(request.topic)
     assert asked is not None
-    device.link.publish(wire.reply_topic(asked, request.response_topic), b"42", request.correlation)
+    device.link.publish(topics.reply_topic(asked, request.response_topic), b"42", request.correlation)
     device.link.accept(request.token)
 
 

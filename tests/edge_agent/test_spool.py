@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from edge_agent import config
 from edge_agent.link.spool import open_spool
-from firmware_profiles.wire import CLASSES, Input
+from firmware_profiles.results import Input
+from firmware_profiles.wire import CLASSES
 from tests.edge_agent.spools import LARGE, crash, events, numbers, put, put_many, waiting
 
 

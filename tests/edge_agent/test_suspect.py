@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_agent.suspect import DEATHS, Suspect
-from firmware_profiles.wire import Input
+from firmware_profiles.results import Input
 
 ONE, OTHER = Input("s", 1), Input("s", "two")
 

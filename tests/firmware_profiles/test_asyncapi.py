@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from firmware_profiles import wire
+from firmware_profiles import topics, wire
 from tests.firmware_profiles.test_wire import MESSAGES
 from tools import asyncapi_reference
 
@@ -45,7 +45,7 @@ def test_what_is_said_is_as_described(kind: str) -> None:
 @pytest.mark.parametrize("channel", DOCUMENT["channels"].values(), ids=lambda channel: channel["title"])
 def test_every_address_is_one_of_our_topics(channel: Any) -> None:
     said = re.sub(r"\{(\w+)\}", r"a-\1", channel["address"])
-    topic = wire.parse_topic(said)
+    topic = topics.parse_topic(said)
     assert topic is not None
-    assert wire.topic(*topic) == said
+    assert topics.topic(*topic) == said
     assert set(re.findall(r"\{(\w+)\}", channel["address"])) == set(channel["parameters"])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_profiles import wire
+from firmware_profiles import results, topics, wire
 from firmware_profiles.words import NAME_PATTERN
 
 NAMES = st.from_regex(re.compile(NAME_PATTERN), fullmatch=True)
@@ -29,9 +29,9 @@ MESSAGES = {
         **HEADER,
         model="pets",
         version="1.0",
-        input=wire.Input("replay", 3),
+        input=results.Input("replay", 3),
         latency_ms=1.5,
-        result=wire.Classification([wire.ClassScore(1, "dog", 0.75)]),
+        result=results.Classification([results.ClassScore(1, "dog", 0.75)]),
     ),
     "telemetry": wire.Telemetry(
         **HEADER,
@@ -46,7 +46,7 @@ MESSAGES = {
         temperature_c=None,
     ),
     "event": wire.Event(
-        **HEADER, name="started", severity="info", text="the agent started", input=wire.Input("d", "a.png")
+        **HEADER, name="started", severity="info", text="the agent started", input=results.Input("d", "a.png")
     ),
     "status": wire.Status("online", HEADER["time"]),
     "info": wire.Info(device="d", agent="0.1.0", profile="p", deployment="pets", version="1", models={"pets": USED}),
@@ -57,47 +57,47 @@ MESSAGES = {
 }
 
 
-DEVICES = NAMES.filter(lambda name: name != wire.POOL)
+DEVICES = NAMES.filter(lambda name: name != topics.POOL)
 
 
 @given(DEVICES, st.sampled_from(["status", "info", "event", "telemetry", "prediction"]), NAMES | st.just(""))
 def test_a_topic_is_read_back(device: str, kind: str, model: str) -> None:
-    text = wire.topic(device, kind, model)
-    assert wire.parse_topic(text) == wire.Topic(device, kind, model)
+    text = topics.topic(device, kind, model)
+    assert topics.parse_topic(text) == topics.Topic(device, kind, model)
     assert not set(text) & set("+#\n\0 ")
 
 
 @given(DEVICES, NAMES | st.just(""), st.sampled_from(["infer", "reply"]), NAMES, NAMES | st.just(""))
 def test_a_topic_of_requests_is_read_back(device: str, pool: str, kind: str, model: str, id_: str) -> None:
-    said = wire.Topic("" if pool else device, kind, model, id_, pool)
-    assert wire.parse_topic(wire.topic(*said)) == said
+    said = topics.Topic("" if pool else device, kind, model, id_, pool)
+    assert topics.parse_topic(topics.topic(*said)) == said
 
 
 def test_a_request_is_answered_beside_it_unless_it_says_where() -> None:
-    asked = wire.Topic("d", "infer", "pets", "7")
-    pooled = wire.Topic("", "infer", "pets", pool="line-3")
-    assert wire.reply_topic(asked) == "godwit/d/reply/pets/7"
-    assert wire.reply_topic(pooled) == "godwit/pool/line-3/reply/pets"
-    assert wire.reply_topic(asked, "desk/answers") == "desk/answers"
-    assert wire.reply_topic(pooled, "godwit/pool/line-3/reply/pets/x") == "godwit/pool/line-3/reply/pets/x"
+    asked = topics.Topic("d", "infer", "pets", "7")
+    pooled = topics.Topic("", "infer", "pets", pool="line-3")
+    assert topics.reply_topic(asked) == "godwit/d/reply/pets/7"
+    assert topics.reply_topic(pooled) == "godwit/pool/line-3/reply/pets"
+    assert topics.reply_topic(asked, "desk/answers") == "desk/answers"
+    assert topics.reply_topic(pooled, "godwit/pool/line-3/reply/pets/x") == "godwit/pool/line-3/reply/pets/x"
 
 
 @pytest.mark.parametrize(
     "text", ["godwit/d/status", "godwit/other/prediction/pets", "godwit", "godwit/d/infer/pets", "a/+", "a/#", "$SYS/a"]
 )
 def test_no_request_makes_a_device_say_what_is_no_answer(text: str) -> None:
-    assert wire.reply_topic(wire.Topic("d", "infer", "pets"), text) == "godwit/d/reply/pets"
+    assert topics.reply_topic(topics.Topic("d", "infer", "pets"), text) == "godwit/d/reply/pets"
 
 
 @given(st.text())
 def test_an_answer_goes_to_a_topic_that_may_be_published_to(text: str) -> None:
-    topic = wire.reply_topic(wire.Topic("d", "infer", "pets"), text)
+    topic = topics.reply_topic(topics.Topic("d", "infer", "pets"), text)
     assert topic
     assert not set(topic) & set("+#\0")
 
 
 def test_requests_are_heard_from_the_device_and_its_pools() -> None:
-    assert wire.request_filters("d", ["a", "b"], ["m"]) == [
+    assert topics.request_filters("d", ["a", "b"], ["m"]) == [
         "godwit/d/infer/#",
         "godwit/d/cmd",
         "$share/a/godwit/pool/a/infer/m/#",
@@ -107,8 +107,8 @@ def test_requests_are_heard_from_the_device_and_its_pools() -> None:
 
 @given(st.text(alphabet="godwit/+#a", max_size=20) | st.text())
 def test_only_our_topics_are_read(text: str) -> None:
-    parsed = wire.parse_topic(text)
-    assert parsed is None or wire.topic(*parsed) == text
+    parsed = topics.parse_topic(text)
+    assert parsed is None or topics.topic(*parsed) == text
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_only_our_topics_are_read(text: str) -> None:
     ],
 )
 def test_topics_that_are_not_ours(text: str) -> None:
-    assert wire.parse_topic(text) is None
+    assert topics.parse_topic(text) is None
 
 
 def test_a_subscription_is_for_one_device_or_all() -> None:
-    assert wire.subscription("pi") == "godwit/pi/#"
-    assert wire.subscription() == "godwit/+/#"
+    assert topics.subscription("pi") == "godwit/pi/#"
+    assert topics.subscription() == "godwit/+/#"
 
 
 @pytest.mark.parametrize("kind", sorted(MESSAGES))
@@ -144,7 +144,7 @@ def test_a_message_is_read_back(kind: str) -> None:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
 def test_a_regression_is_read_back_to_the_last_bit(values: list[float]) -> None:
-    said = msgspec.structs.replace(MESSAGES["prediction"], result=wire.Regression(values))
+    said = msgspec.structs.replace(MESSAGES["prediction"], result=results.Regression(values))
     assert wire.decode("prediction", wire.encode(said)) == said
 
 
@@ -183,26 +183,26 @@ def test_classes_are_the_topics_that_are_spooled() -> None:
     assert set(wire.CLASSES) < set(MESSAGES)
 
 
-DETECTION = wire.Detection(0, "person", 0.5, wire.Box(1, 2, 3, 4))
+DETECTION = results.Detection(0, "person", 0.5, results.Box(1, 2, 3, 4))
 RESULTS = [
-    wire.Classification([]),
-    wire.Regression([1.0], ["t"], ["°C"]),
-    wire.Detections([msgspec.structs.replace(DETECTION, then={"face": wire.Detections([DETECTION])})]),
-    wire.Segmentation([wire.ClassShare(0, "sky", 1.0)]),
-    wire.Anomaly(0.5, None),
-    wire.Embedding([0.5]),
-    wire.Raw([wire.RawTensor("y", [1, 1], [0.5])]),
+    results.Classification([]),
+    results.Regression([1.0], ["t"], ["°C"]),
+    results.Detections([msgspec.structs.replace(DETECTION, then={"face": results.Detections([DETECTION])})]),
+    results.Segmentation([results.ClassShare(0, "sky", 1.0)]),
+    results.Anomaly(0.5, None),
+    results.Embedding([0.5]),
+    results.Raw([results.RawTensor("y", [1, 1], [0.5])]),
 ]
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
-def test_every_result_survives(result: wire.Result) -> None:
+def test_every_result_survives(result: results.Result) -> None:
     said = msgspec.structs.replace(MESSAGES["prediction"], result=result)
     assert wire.decode("prediction", wire.encode(said)) == said
 
 
 def test_results_in_results_without_end_are_no_message() -> None:
-    raw = wire.encode(msgspec.structs.replace(MESSAGES["prediction"], result=wire.Detections([DETECTION])))
+    raw = wire.encode(msgspec.structs.replace(MESSAGES["prediction"], result=results.Detections([DETECTION])))
     inner = b'"then":{"m":{"task":"detection","objects":[{"index":0,"label":"","score":0,'
     inner += b'"box":{"left":0,"top":0,"right":0,"bottom":0},'
     deep = raw.replace(b'"box"', inner * 5000 + b'"then":{}' + b"}]}}" * 5000 + b',"box"')

@@ -16,7 +16,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from firmware_profiles import wire
+from firmware_profiles import results, topics, wire
 from tools import processes, unpacked
 from tools.broker import Broker, free_port
 
@@ -81,14 +81,14 @@ def prediction(seq: int, spool: str = "5f1c09ab") -> bytes:
             clock_trusted=True,
             model="digits",
             version="1.0.0",
-            input=wire.Input("replay", seq),
+            input=results.Input("replay", seq),
             latency_ms=0.3,
-            result=wire.Classification([wire.ClassScore(7, "seven\x1b[2J", 0.98)]),
+            result=results.Classification([results.ClassScore(7, "seven\x1b[2J", 0.98)]),
         )
     )
 
 
-TOPIC = wire.topic("door-7", "prediction", "digits")
+TOPIC = topics.topic("door-7", "prediction", "digits")
 
 
 def test_repeats_and_gaps_are_told(broker: Broker) -> None:
@@ -139,7 +139,7 @@ def test_only_the_named_device(broker: Broker) -> None:
     with watching(broker.url, "--device", "door-7", "--count", "1") as watch:
         watch.wait_for("connection", state="subscribed")
         with publishing(broker) as client:
-            send(client, wire.topic("door-8", "prediction", "digits"), prediction(1))
+            send(client, topics.topic("door-8", "prediction", "digits"), prediction(1))
             send(client, TOPIC, prediction(2))
         assert watch.wait_for("prediction")["device"] == "door-7"
 

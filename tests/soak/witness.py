@@ -10,7 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from firmware_profiles import wire
+from firmware_profiles import topics, wire
 from firmware_profiles.wire import CLASSES, Header
 
 _TIMEOUT_S = 30.0
@@ -54,7 +54,7 @@ class Witness:
         self._broken = self._duplicates = self._answered_twice = self._wrong_times = 0
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, "storm-witness", protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe(wire.subscription(), qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe(topics.subscription(), qos=1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(0.1, 0.1)  # type: ignore[arg-type]  # a float will do
@@ -82,7 +82,7 @@ class Witness:
         return Verdict(lost, self._broken, self._duplicates, self._answered_twice, self._wrong_times)
 
     def _on_message(self, _client: Client, _: Any, message: Any) -> None:
-        topic = wire.parse_topic(message.topic)
+        topic = topics.parse_topic(message.topic)
         assert topic is not None
         if topic.kind not in CLASSES:
             return

@@ -29,7 +29,8 @@ from edge_agent.web.auth import read_token
 from edge_agent.web.backend import Counts, Listener
 from firmware_profiles.bundle import Bundle
 from firmware_profiles.manifest import Manifest
-from firmware_profiles.wire import Classification, ClassScore, Input, RuntimeInUse, Telemetry
+from firmware_profiles.results import Classification, ClassScore, Input
+from firmware_profiles.wire import RuntimeInUse, Telemetry
 from tests.edge_agent.web.frames import LENGTH
 
 Answered = Callable[[InferReply], None]
