@@ -278,6 +278,17 @@ def test_a_request_that_comes_as_the_updater_ends_starts_it_again(service: Machi
     service.run("systemctl", "daemon-reload", check=True)
 
 
+def test_a_request_is_taken_by_an_updater_that_fails_at_its_start(service: Machine) -> None:
+    drop_in = service.tree / "etc/systemd/system" / f"{UPDATER}.d/broken.conf"
+    drop_in.write_text("[Service]\nExecStart=\nExecStart=/usr/bin/false\n")
+    service.run("systemctl", "daemon-reload", check=True)
+    service.run("runuser", "-u", "godwit", "--", "touch", f"{ROOT}/run/request", check=True)
+    wait_until(device_root(service).asked.exists, "the request to be taken", 30)
+    assert not device_root(service).request.exists()
+    drop_in.unlink()
+    service.run("systemctl", "daemon-reload", check=True)
+
+
 def test_after_another_boot_it_runs_by_itself(service: Machine) -> None:
     before = status(service)["deployment"]
     service.halt()
