@@ -114,7 +114,7 @@ class Root(NamedTuple):
 
     @property
     def asked(self) -> Path:
-        """That request, as the updater's unit took it."""
+        """In place of that request, which the updater's unit took away unread."""
         return self.update / "asked"
 
     @property
