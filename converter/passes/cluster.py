@@ -44,7 +44,7 @@ class Sharing:
 
 def sharing(model: Any, values: int) -> Sharing:
     """The rule for every layer of a Keras model that multiplies; see `sharing_of`."""
-    from converter.passes.keras_graph import kernels  # a toolchain that trains PyTorch has no Keras
+    from converter.passes.keras_kernels import kernels  # a toolchain that trains PyTorch has no Keras
 
     return sharing_of(kernels(model), values)
 

@@ -86,17 +86,6 @@ def called(layer: Any, inputs: Sequence[Any]) -> Any:
     return layer(list(inputs) if len(inputs) > 1 else inputs[0])
 
 
-def kernel(layer: Any) -> Any:
-    """The variable that multiplies, also of a layer that wraps one (qat_layers); None where there is none."""
-    inner = getattr(layer, "inner", layer)
-    return inner.kernel if isinstance(inner, MULTIPLYING) else None
-
-
-def kernels(model: Any) -> list[tuple[str, Any]]:
-    """Of all layers that have one, by name."""
-    return [(layer.name, kernel(layer)) for layer in model.layers if kernel(layer) is not None]
-
-
 def copied(model: Any) -> Any:
     """Another one with the same weights. Raises InputError as `Graph` and `remade`."""
     graph = Graph(model)

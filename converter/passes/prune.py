@@ -36,7 +36,7 @@ class Held:
     def after_step(self, done: float) -> None:
         """Zeros once more where they were."""
         for kernel, mask in zip(self._kernels, self._masks, strict=True):
-            kernel.assign(np.where(mask, kernel.numpy(), 0))
+            kernel.keep(mask)
 
 
 class Pruning:
@@ -58,7 +58,7 @@ class Pruning:
         if done >= self._next:
             kept = masks([kernel.numpy() for kernel in self._kernels], self.wanted(done), self._scope)
             for kernel, mask in zip(self._kernels, kept, strict=True):
-                kernel.assign(np.where(mask, kernel.numpy(), 0))
+                kernel.keep(mask)
             self._held = Held(self._kernels)
             self._next = done + _EVERY if done < self.settled else np.inf
         self._held.after_step(done)
@@ -156,7 +156,7 @@ def zeros(layers: Sequence[tuple[str, Kernel]]) -> float:
     return float(sum((each == 0).sum() for each in kernels) / sum(each.size for each in kernels))
 
 
-def _kernels(model: Any) -> list[tuple[str, Kernel]]:
-    from converter.passes.keras_graph import kernels  # a toolchain that trains PyTorch has no Keras
+def _kernels(model: Any) -> Sequence[tuple[str, Kernel]]:
+    from converter.passes.keras_kernels import kernels  # a toolchain that trains PyTorch has no Keras
 
     return kernels(model)

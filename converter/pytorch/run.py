@@ -98,7 +98,7 @@ class _PyTorch:
         example = self._network.moved(some.x[:1])
         return channels.by_sensitivity(fresh, example, steps.channels, settings.channels_by, judged)
 
-    def kernels(self, student: Any) -> list[tuple[str, Kernel]]:
+    def kernels(self, student: Any) -> Sequence[tuple[str, Kernel]]:
         if isinstance(student, qat.Simulated):
             return list(weights.kernels(student.graph_module, student.layers))
         return list(weights.kernels(student, weights.names(student)))

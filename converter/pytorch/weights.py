@@ -32,6 +32,10 @@ class Kernel:
         """Others, of the same shape."""
         self._turned().copy_(torch.from_numpy(values))
 
+    def keep(self, mask: Array) -> None:
+        """Zero but where the mask, bool of the same shape, is True."""
+        self._turned().masked_fill_(torch.from_numpy(~mask), 0)
+
     def _turned(self) -> torch.Tensor:
         return self._weight.movedim((0, 1), (-1, -2))
 

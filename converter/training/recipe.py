@@ -57,7 +57,7 @@ class Framework(Protocol):
     def student(self, steps: Steps, split: Split) -> Made:
         """What is trained. Raises InputError."""
 
-    def kernels(self, student: Any) -> list[tuple[str, Kernel]]:
+    def kernels(self, student: Any) -> Sequence[tuple[str, Kernel]]:
         """The weights that multiply, by layer."""
 
     def run(self, student: Any, split: Split, settings: Settings, distil: bool, rules: Sequence[Rule]) -> Run:

@@ -10,7 +10,8 @@ import keras
 
 from converter.formats import own_layers
 from converter.passes import channels, distil, fold_keras, qat, qat_export
-from converter.passes.keras_graph import copied, kernels
+from converter.passes.keras_graph import copied
+from converter.passes.keras_kernels import kernels
 from converter.passes.qat_layers import Rounded
 from converter.training import data, fits, loop, objective, recipe, students
 from converter.training.data import Array, Items, Split
@@ -89,7 +90,7 @@ class _Keras:
         folded = fold_keras.folded(student)
         return Made(folded.model, [*said, *folded.said])
 
-    def kernels(self, student: Any) -> list[tuple[str, Kernel]]:
+    def kernels(self, student: Any) -> Sequence[tuple[str, Kernel]]:
         return kernels(student)
 
     def run(self, student: Any, split: Split, settings: Settings, distil_it: bool, rules: Sequence[Rule]) -> Run:

@@ -42,6 +42,9 @@ class Kernel(Protocol):
     def assign(self, values: Any) -> Any:
         """Give them others."""
 
+    def keep(self, mask: Any) -> None:
+        """Zero but where the mask, bool of the same shape, is True; it is asked for after each step."""
+
 
 class Run(Protocol):
     """One training: a model, its optimizer and its rules."""

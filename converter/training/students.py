@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import keras
 
-from converter.passes.keras_graph import DEPTHWISE, kernel
+from converter.passes.keras_graph import DEPTHWISE
+from converter.passes.keras_kernels import kernel
 from converter.training.objective import last_activation
 from converter.training.room import Room
 from firmware_profiles.errors import InputError, Problem

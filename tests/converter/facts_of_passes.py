@@ -16,7 +16,8 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator as Operator
 from converter.formats.keras import of_model
 from converter.passes import channels, cluster, distil, fold_keras, prune, qat, qat_export
 from converter.passes.finetune import finetune
-from converter.passes.keras_graph import copied, kernel
+from converter.passes.keras_graph import copied
+from converter.passes.keras_kernels import kernel
 from converter.passes.tflite_graph import code, read, values
 from converter.training import data, objective, students
 from converter.training.room import Room
