@@ -11,7 +11,7 @@ from converter.training.data import Array
 
 
 class Kernel:
-    """Weights [..., in, out]; see `stepping.Kernel`. TensorFlow's own variable takes half the time of Keras's."""
+    """Weights [..., in, out]; see `stepping.Kernel`. TensorFlow's own variable takes a third less time than Keras's."""
 
     def __init__(self, variable: Any) -> None:
         self._variable = variable.value
